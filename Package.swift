@@ -1,0 +1,62 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Targets, bottom layer first. ARCHITECTURE.md says what each is for; ./check enforces who may import whom.
+
+let swift: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+/// Hot code is slow unoptimised (35 times): optimise it in debug builds, too.
+let hot: [SwiftSetting] = swift + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+let package = Package(
+  name: "bis",
+  products: [.executable(name: "bis", targets: ["bis"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // C: names Swift cannot import, the binary contract, the code that runs inside recorded processes.
+    .target(name: "CABI"),
+    .target(name: "CLinux"),
+    .systemLibrary(name: "CZydis"),
+    .systemLibrary(name: "CZstd"),
+    .target(
+      name: "Runtime", dependencies: ["CABI"],
+      cSettings: [
+        .unsafeFlags([
+          "-O2", "-mgeneral-regs-only", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-fno-jump-tables",
+          "-fno-builtin", "-fvisibility=hidden", "-fomit-frame-pointer", "-fno-asynchronous-unwind-tables",
+          "-fno-sanitize=all", "-mno-red-zone",
+        ])
+      ]),
+
+    // Pure: no I/O, no libc.
+    .target(name: "X86", dependencies: ["CZydis"], swiftSettings: hot),
+    .target(name: "CPUModel", dependencies: ["CABI"], swiftSettings: swift),
+    .target(name: "Syscalls", dependencies: ["CABI"], swiftSettings: swift),
+    .target(name: "Tape", dependencies: ["CABI", "CZstd"], swiftSettings: hot),
+
+    // The kernel, and what stands on it.
+    .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: swift),
+    .target(name: "Translate", dependencies: ["X86", "CABI"], swiftSettings: hot),
+    .target(name: "Trace", dependencies: ["Tape", "CPUModel", "Linux"], swiftSettings: swift),
+    .target(
+      name: "Guest",
+      dependencies: ["Linux", "Translate", "Runtime", "CABI", "Syscalls", "CPUModel", "Tape", "Trace"],
+      swiftSettings: hot),
+    .target(name: "Record", dependencies: ["Guest", "Tape", "Trace"], swiftSettings: swift),
+    .target(name: "Replay", dependencies: ["Guest", "Tape", "Trace"], swiftSettings: swift),
+
+    // What people run.
+    .executableTarget(
+      name: "bis",
+      dependencies: [
+        "Record", "Replay", "Trace", "CPUModel", "Syscalls",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: swift),
+    .executableTarget(name: "bis-tables", dependencies: ["Linux"], swiftSettings: swift),
+  ]
+)

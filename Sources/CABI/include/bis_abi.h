@@ -1,0 +1,378 @@
+// The binary contract between the three parties that meet inside a recorded process: the translated
+// code (emitted by Translate), the runtime (Sources/Runtime) and the supervisor (Guest, Record, Replay).
+// Everything here is layout: addresses, offsets, record formats. No functions, no libc.
+#ifndef BIS_ABI_H
+#define BIS_ABI_H
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+#endif
+
+// ---------------------------------------------------------------------------------------------
+// The region: what belongs to bis in the address space of a recorded or replayed process.
+// [0x550000000000, 0x555500000000) is free in every program tried (shared/inject.md). The region
+// sits at its top, so that code cache, libraries placed by bis and a PIE at 0x555555554000 are all
+// within +-2 GiB of each other: RIP-relative operands of the program can be rewritten to disp32.
+// ---------------------------------------------------------------------------------------------
+#define BIS_LIBRARIES_BASE 0x555480000000 // file mappings of the program go up from here ...
+#define BIS_LIBRARIES_END  0x5554D0000000 // ... to here
+#define BIS_REGION_BASE    0x5554D0000000
+#define BIS_REGION_END     0x555500000000
+#define BIS_RUNTIME_BASE   0x5554D0000000 // r-x shared  code of the runtime
+#define BIS_RUNTIME_SIZE   0x000000100000
+#define BIS_TABLES_BASE    0x5554D0100000 // r-- shared  system-call tables, CPU profile
+#define BIS_TABLES_SIZE    0x000000100000
+#define BIS_WINDOW_BASE    0x5554D1000000 // rw- shared  control block + event ring: one slot of the rings file
+#define BIS_WINDOW_SIZE    0x000000210000
+#define BIS_PRIVATE_BASE   0x5554D2000000 // rw- private fast lookup table, runtime stack, scratch
+#define BIS_PRIVATE_SIZE   0x000000100000
+#define BIS_DOMAINS_BASE   0x5554D8000000 // r-- shared  hash tables guest address -> translated code
+#define BIS_DOMAINS_SIZE   0x000008000000
+#define BIS_CODE_BASE      0x5554E0000000 // r-x shared  translated code
+#define BIS_CODE_SIZE      0x000018000000
+
+// Inside the private part.
+#define BIS_FAST_TABLE      (BIS_PRIVATE_BASE)            // 65,536 host addresses, index = low 16 bits of the guest target
+#define BIS_FAST_TABLE_SIZE 0x80000
+#define BIS_STACK_TOP       (BIS_PRIVATE_BASE + 0xC0000)  // runtime stack, grows down from here (256 KiB below)
+#define BIS_SCRATCH         (BIS_PRIVATE_BASE + 0xC0000)  // 64-byte aligned scratch (XSAVE images), 256 KiB
+#define BIS_SCRATCH_SIZE    0x40000
+
+// Inside the window.
+#define BIS_CONTROL_SIZE    0x10000
+#define BIS_RING_BASE       (BIS_WINDOW_BASE + BIS_CONTROL_SIZE)
+#define BIS_SEGMENT_SIZE    0x80000
+#define BIS_SEGMENT_COUNT   4
+
+// The layout of the region's memory file ("region file"; a memfd), by offset:
+#define BIS_FILE_RUNTIME 0x0
+#define BIS_FILE_TABLES  0x100000
+#define BIS_FILE_DOMAINS 0x1000000
+#define BIS_FILE_CODE    0x10000000
+
+// ---------------------------------------------------------------------------------------------
+// Offsets inside the control block. GS base == BIS_WINDOW_BASE while program code or the runtime
+// runs, so gs:[BIS_C_x] reaches it from anywhere; translated code may also use RIP-relative
+// addresses (cheaper for the words that hot loops touch: spills and ticks).
+// The fast table is at gs:[index*8 + BIS_FAST_TABLE - BIS_WINDOW_BASE].
+// ---------------------------------------------------------------------------------------------
+#define BIS_C_GPR        0x000 // 16 x u64: rax rcx rdx rbx rsp rbp rsi rdi r8..r15 (instruction encoding order)
+#define BIS_C_RIP        0x080
+#define BIS_C_RFLAGS     0x088
+#define BIS_C_FSBASE     0x090
+#define BIS_C_GSBASE     0x098 // the program's GS base (virtual)
+#define BIS_C_RESUME     0x0A0 // host address at which the runtime leaves for translated code
+#define BIS_C_STACKTOP   0x0A8 // runtime stack pointer to use on entry
+#define BIS_C_SELF       0x0B0 // BIS_WINDOW_BASE
+#define BIS_C_DESC       0x0B8 // descriptor pointer of the current entry (value rcx had)
+#define BIS_C_SPILL      0x0C0 // 8 x u64 spill slots of translated code
+#define BIS_SPILL_RCX    0     // guest rcx while rcx is a scratch register
+#define BIS_SPILL_TARGET 1     // guest address of an indirect transfer under way
+#define BIS_SPILL_A      2     // any other scratch register of one instruction
+#define BIS_SPILL_B      3
+#define BIS_SPILL_C      4
+#define BIS_C_TICK       0x100 // 8 x u64: tick counters, counting down to 0; word = (guest address >> 4) & 7
+#define BIS_C_TICK_START 0x140 // 8 x u64: what each was set to
+#define BIS_TICK_WORDS   8
+
+#ifndef __ASSEMBLER__
+
+// A range of guest addresses whose code has a domain: translations valid in this process.
+struct bis_range {
+  uint64_t low, high;   // guest addresses [low, high)
+  uint64_t table;       // address (in BIS_DOMAINS) of a hash table of bis_translation, open addressing
+  uint64_t mask;        // entries - 1; slot = bis_hash(guest) & mask, then the next ones
+};
+#define BIS_MAX_RANGES 512
+
+// One entry of a domain's hash table. guest == 0: free. Written by the supervisor: offsets first, then guest.
+struct bis_translation {
+  uint64_t guest;
+  uint32_t body;        // offset in the code cache of the code without tick and check
+  uint32_t indirect;    // offset of the indirect entry (checks spill[TARGET], ticks, falls into body); 0: not made yet
+};
+#define BIS_HASH_MULTIPLIER 0x9E3779B97F4A7C15
+// bis_hash(g) = (g * BIS_HASH_MULTIPLIER) >> 32
+
+struct bis_sigaction { uint64_t handler, flags, restorer, mask; }; // the kernel's order
+
+struct bis_control {
+  uint64_t gpr[16];            // 0x000
+  uint64_t rip, rflags;        // 0x080
+  uint64_t fs_base, gs_base;   // 0x090
+  uint64_t resume_host;        // 0x0A0
+  uint64_t stack_top;          // 0x0A8
+  uint64_t self;               // 0x0B0
+  uint64_t descriptor;         // 0x0B8
+  uint64_t spill[8];           // 0x0C0
+  uint64_t tick[8];            // 0x100
+  uint64_t tick_start[8];      // 0x140
+  uint64_t tick_done;          // 0x180 ticks completed before the words were last set
+  uint64_t tick_target;        // 0x188 absolute tick count at which to stop; ~0: none
+  uint64_t xcr0;               // 0x190 virtual XCR0 of the thread
+  uint64_t pkru;               // 0x198 virtual PKRU
+  // Mailbox: the runtime sets reason and arguments and executes int3; the supervisor answers and clears it.
+  uint32_t reason;             // 0x1A0 enum bis_reason
+  uint32_t mode;               // 0x1A4 enum bis_mode
+  uint64_t arg[6];             // 0x1A8
+  uint64_t answer;             // 0x1D8
+  uint64_t answer_arg[5];      // 0x1E0
+  // Ring.
+  uint64_t segment;            // 0x208 index of the segment in use
+  uint64_t ring_pos;           // 0x210 offset of the next record in that segment
+  uint64_t ring_end;           // 0x218 replay: offset of the end of what is there; record: BIS_SEGMENT_SIZE
+  uint64_t event_count;        // 0x220 events written or consumed so far
+  uint64_t stamp_address;      // 0x228 record: address of the trace-wide order counter (u64, shared memory), 0: none
+  uint64_t checksum_every;     // 0x230 0: never; n: ask for a checksum after every n-th event
+  uint64_t checksum_next;      // 0x238 event_count at which the next one is due
+  uint64_t pending_signals;    // 0x240 supervisor: something to deliver before going back to program code
+  uint64_t in_syscall;         // 0x248 1 while the runtime is inside an interruptible system call
+  // Signal state of the program (virtual; the kernel sees another).
+  uint64_t signal_mask;        // 0x250
+  uint64_t altstack_sp, altstack_flags, altstack_size; // 0x258
+  uint64_t brk_start, brk_current;                     // 0x270
+  uint64_t vfork_depth;        // 0x280 >0: a vfork child is running in this address space
+  uint64_t own_slot_offset;    // 0x288 offset of this window in the rings file
+  uint64_t child_slot_offset;  // 0x290 supervisor: slot prepared for the next fork child
+  uint64_t range_count;        // 0x298
+  uint64_t stats[16];          // 0x2A0 enum bis_stat
+  uint64_t tid, pid;           // 0x320
+  uint64_t clear_child_tid;    // 0x330
+  uint64_t reserved[0x19];     // 0x338
+  struct bis_sigaction actions[65];      // 0x400
+  uint8_t std_fd[1024];                  // 0xC20: 0 not a standard stream of bis, 1 its stdout, 2 its stderr
+  uint64_t reserved2[124];               // 0x1020
+  struct bis_range ranges[BIS_MAX_RANGES]; // 0x1400: sorted by low
+};
+_Static_assert(__builtin_offsetof(struct bis_control, spill) == BIS_C_SPILL, "spill");
+_Static_assert(__builtin_offsetof(struct bis_control, tick) == BIS_C_TICK, "tick");
+_Static_assert(__builtin_offsetof(struct bis_control, tick_start) == BIS_C_TICK_START, "tick_start");
+_Static_assert(__builtin_offsetof(struct bis_control, resume_host) == BIS_C_RESUME, "resume");
+_Static_assert(__builtin_offsetof(struct bis_control, descriptor) == BIS_C_DESC, "descriptor");
+_Static_assert(__builtin_offsetof(struct bis_control, reason) == 0x1A0, "reason");
+_Static_assert(__builtin_offsetof(struct bis_control, stats) == 0x2A0, "stats");
+_Static_assert(__builtin_offsetof(struct bis_control, actions) == 0x400, "actions");
+_Static_assert(__builtin_offsetof(struct bis_control, ranges) == 0x1400, "ranges");
+_Static_assert(sizeof(struct bis_control) <= BIS_CONTROL_SIZE, "control block too large");
+
+enum bis_mode { BIS_MODE_RECORD = 1, BIS_MODE_REPLAY = 2 };
+
+// Why the runtime stopped (int3) and asks the supervisor.
+enum bis_reason {
+  BIS_REASON_NONE = 0,
+  BIS_REASON_BOOT = 1,          // region mapped; arg0 = 0 or -errno
+  BIS_REASON_MISS = 2,          // rip has no translation (body wanted)
+  BIS_REASON_MISS_INDIRECT = 3, // spill[TARGET] has no indirect entry
+  BIS_REASON_EXIT_DIRECT = 4,   // arg0 = exit number; answer: nothing, resume_host set
+  BIS_REASON_SYSCALL = 5,       // a call that the supervisor handles; state in gpr, rip = after it
+  BIS_REASON_RING = 6,          // record: segment full; replay: segment consumed
+  BIS_REASON_EXPIRED = 7,       // tick_target reached; rip = guest address, resume_host = body
+  BIS_REASON_SIGNALS = 8,       // pending_signals is set and the state is exact
+  BIS_REASON_CHECKSUM = 9,
+  BIS_REASON_DIVERGED = 10,     // arg0 = enum bis_divergence, arg1 expected, arg2 found
+  BIS_REASON_ECHO = 11,         // replay: arg0 = record offset of a system call with an echo flag, args in gpr
+  BIS_REASON_EVENT = 12,        // replay: the next record at ring_pos needs the supervisor
+  BIS_REASON_SPECIAL = 13,      // a special instruction the runtime cannot do; arg0 = op
+  BIS_REASON_AFTER = 14,        // record: arg0: a system call the supervisor let through is done; result in arg1
+  BIS_REASON_FATAL = 15,        // arg0: line in the runtime's source
+};
+
+enum bis_stat {
+  BIS_STAT_SYSCALLS = 0, BIS_STAT_INDIRECT_MISSES = 1, BIS_STAT_TRAPS = 2, BIS_STAT_SPECIALS = 3,
+  BIS_STAT_EXPIRIES = 4, BIS_STAT_LOOKUPS = 5, BIS_STAT_BYTES = 6,
+};
+
+// Special instructions handled by the runtime: the word after the guest address in a descriptor.
+enum bis_special {
+  BIS_SPECIAL_CPUID = 1, BIS_SPECIAL_RDTSC = 2, BIS_SPECIAL_RDTSCP = 3, BIS_SPECIAL_XGETBV = 4,
+  BIS_SPECIAL_RDRAND = 5, BIS_SPECIAL_RDSEED = 6, BIS_SPECIAL_RDPID = 7, BIS_SPECIAL_RDPKRU = 8,
+  BIS_SPECIAL_WRPKRU = 9,
+  BIS_SPECIAL_XSAVE = 10, BIS_SPECIAL_XSAVEC = 11, BIS_SPECIAL_XSAVEOPT = 12, BIS_SPECIAL_XRSTOR = 13,
+  BIS_SPECIAL_FXSAVE = 14, BIS_SPECIAL_FNSTENV = 15, BIS_SPECIAL_FNSAVE = 16, BIS_SPECIAL_FXRSTOR = 17,
+  BIS_SPECIAL_RDGSBASE = 18, BIS_SPECIAL_WRGSBASE = 19, BIS_SPECIAL_INT80 = 20,
+  BIS_SPECIAL_UNDEFINED = 21, // raise #UD at the instruction
+};
+
+// Descriptor that follows an entry into the runtime in translated code. rcx points to it (guest rcx is in
+// spill[RCX]); program code continues at the first byte after it.
+struct bis_descriptor {
+  uint64_t guest_next;  // guest address after the instruction
+  uint32_t op;          // enum bis_special; 0 for SYSCALL
+  uint8_t  length;      // of the guest instruction, bytes
+  uint8_t  reg;         // register operand (GPR number, or the GPR that holds the effective address: see flags)
+  uint8_t  operand_size; // bytes: 2, 4, 8 (REX.W forms of XSAVE: 8)
+  uint8_t  flags;       // bit 0: spill[A] holds the effective address of the memory operand
+};                      // 16 bytes
+
+// ---------------------------------------------------------------------------------------------
+// Event records: the content of ring segments and, unchanged, of tape chunks.
+// Every record begins with bis_record and has a size that is a multiple of 8. An event is a head record
+// (kind < 64) followed by its `effects` effect records (kind >= 64). Little endian, as the machine.
+// A record never straddles two segments; the records of one event may.
+// ---------------------------------------------------------------------------------------------
+struct bis_record {
+  uint32_t size;        // bytes, header included, multiple of 8
+  uint8_t  kind;        // enum bis_kind
+  uint8_t  flags;       // enum bis_record_flags
+  uint16_t effects;     // head records: number of effect records that follow
+};
+
+enum bis_kind {
+  BIS_KIND_PAD = 0,       // rest of a segment
+  BIS_KIND_SYSCALL = 1,   // bis_event; nr = system call number
+  BIS_KIND_CPU = 2,       // bis_event; nr = enum bis_special: a reading of RDTSC, RDRAND, ...; value = result, value2
+  BIS_KIND_SIGNAL = 3,    // bis_event; nr = signal; value = enum bis_signal_cause; effects: SIGINFO, MEMORY (frame), REGISTERS
+  BIS_KIND_START = 4,     // bis_event; nr = enum bis_start; effects: MAP*, MEMORY*, REGISTERS, XSTATE
+  BIS_KIND_EXIT = 5,      // bis_event; nr = 0 exited, 1 killed by signal; value = status or signal number. Last event of the tape.
+  BIS_KIND_EXEC = 6,      // bis_event; value = tape number that goes on. Last event of the tape.
+  BIS_KIND_CHECKSUM = 7,  // bis_event; value = checksum of registers, value2 = of memory; effects: CHECKSUM_RANGE*
+  BIS_KIND_VFORK_LEAVE = 8, // bis_event; the vfork child is gone: the parent's registers come back, rax = value
+  BIS_KIND_SWITCH = 9,    // reserved: thread switch
+  BIS_KIND_LOST = 10,     // bis_event; the recording ended here without the program's end (bis was killed, disk full): nr = reason
+
+  BIS_KIND_MEMORY = 64,   // bis_effect_memory + bytes: memory written
+  BIS_KIND_MAP = 65,      // bis_effect_map: a mapping appears (file < 0: anonymous, zero)
+  BIS_KIND_UNMAP = 66,    // bis_effect_range
+  BIS_KIND_PROTECT = 67,  // bis_effect_range; value = prot
+  BIS_KIND_REMAP = 68,    // bis_effect_remap
+  BIS_KIND_PROCESS = 69,  // bis_effect_process: a new process with a tape of its own
+  BIS_KIND_REGISTERS = 70, // bis_effect_registers: general registers after the event
+  BIS_KIND_XSTATE = 71,   // bis_effect_memory (address unused) + XSAVE image, standard format of the profile
+  BIS_KIND_SIGINFO = 72,  // bis_effect_memory (address unused) + siginfo, 128 bytes
+  BIS_KIND_CHECKSUM_RANGE = 73, // bis_effect_range: address, length, value = checksum of the bytes
+};
+
+enum bis_record_flags {
+  BIS_FLAG_ECHO_OUT = 1,   // SYSCALL: it wrote to bis's standard output ...
+  BIS_FLAG_ECHO_ERR = 2,   // ... or standard error
+  BIS_FLAG_SUPERVISOR = 4, // replay must ask the supervisor about this event (executable mappings, new process, ...)
+  BIS_FLAG_VFORK_ENTER = 8, // SYSCALL: a vfork child goes on in this address space (result 0)
+  BIS_FLAG_ASYNC = 16,     // SIGNAL: happens at tick `ticks`, not right after the event before
+  BIS_FLAG_NO_RETURN = 32, // SYSCALL: no result is delivered (rt_sigreturn: REGISTERS effect instead)
+};
+
+enum bis_start { BIS_START_EXEC = 1, BIS_START_FORK = 2 };
+enum bis_signal_cause { BIS_SIGNAL_ASYNC = 0, BIS_SIGNAL_FAULT = 1 };
+
+// Head of every event. 72 bytes.
+struct bis_event {
+  struct bis_record h;
+  uint32_t nr;
+  uint32_t tid;
+  uint64_t stamp;      // trace-wide order
+  uint64_t tsc;        // time: RDTSC of the recording machine; the manifest has the conversion
+  uint64_t ticks;      // of the thread, since the tape began
+  uint64_t rip;        // guest address after the event's instruction (SYSCALL, CPU), else at the event
+  uint64_t value;      // result
+  uint64_t value2;
+  uint64_t registers;  // bis_register_hash at entry (SYSCALL, CPU: rcx, r11 left out); 0: not checked
+};
+struct bis_effect_memory { struct bis_record h; uint64_t address, length; }; // + length bytes, padded to 8
+struct bis_effect_map {
+  struct bis_record h;
+  uint64_t address, length;
+  uint32_t prot, flags;   // PROT_*, MAP_* as asked (MAP_SHARED, MAP_GROWSDOWN, MAP_STACK)
+  int64_t  file;          // number in the trace's file list, -1 anonymous
+  uint64_t offset;        // bytes into the file
+};
+struct bis_effect_range { struct bis_record h; uint64_t address, length, value; };
+struct bis_effect_remap { struct bis_record h; uint64_t old_address, old_length, new_address, new_length; };
+struct bis_effect_process { struct bis_record h; uint64_t tape, pid; };
+struct bis_effect_registers { struct bis_record h; uint64_t gpr[16], rip, rflags, fs_base, gs_base; };
+
+#define BIS_MEMORY_CHUNK 0x10000 // longest MEMORY effect, bytes; longer writes are split
+
+// Order-dependent hash of general registers, for checking at events:
+// h = 0; for each register in order 0..15 except rcx (1) and r11 (11): h = (rotl(h, 5) ^ r) * BIS_HASH_MULTIPLIER.
+
+enum bis_divergence {
+  BIS_DIVERGED_KIND = 1, BIS_DIVERGED_NUMBER = 2, BIS_DIVERGED_TICKS = 3, BIS_DIVERGED_RIP = 4,
+  BIS_DIVERGED_REGISTERS = 5, BIS_DIVERGED_END = 6, BIS_DIVERGED_MAPPING = 7, BIS_DIVERGED_MEMORY = 8,
+  BIS_DIVERGED_MALFORMED = 9,
+};
+
+// ---------------------------------------------------------------------------------------------
+// The tables page (BIS_TABLES_BASE), read by the runtime.
+// ---------------------------------------------------------------------------------------------
+#define BIS_TABLES_SYSCALLS 0x0      // struct bis_syscall_row[512]
+#define BIS_TABLES_SUBCALLS 0x10000  // struct bis_subcall_row[], sorted by (nr, key); count in bis_tables_header
+#define BIS_TABLES_CPUID    0x40000  // struct bis_cpuid_row[], count in the header
+#define BIS_TABLES_HEADER   0x80000  // struct bis_tables_header
+
+enum bis_class {
+  BIS_CLASS_UNKNOWN = 0,    // not in the table: ENOSYS and a warning
+  BIS_CLASS_HOT = 1,        // the runtime executes and logs it with the outputs of its row
+  BIS_CLASS_LOCAL = 2,      // a handler in the runtime (special = enum bis_local)
+  BIS_CLASS_SUPERVISOR = 3, // the supervisor decides (mmap family with files, exec, clone, exit, ...)
+  BIS_CLASS_REFUSED = 4,    // returns -error without reaching the kernel; warn says whether that is worth a warning
+};
+
+// How long an output is.
+enum bis_length {
+  BIS_LEN_CONST = 1,     // size bytes
+  BIS_LEN_RESULT = 2,    // result * size bytes
+  BIS_LEN_ARG = 3,       // arg[length_arg] * size bytes
+  BIS_LEN_IOVEC = 4,     // arg points to an iovec[arg[length_arg]]; the result is spread over it
+  BIS_LEN_MSGHDR = 5,    // arg points to a msghdr that recvmsg filled (name, control, flags, iovecs by result)
+  BIS_LEN_MMSGHDR = 6,   // recvmmsg: result times a mmsghdr
+  BIS_LEN_SOCKLEN = 7,   // arg is a buffer, arg[length_arg] points to a u32 length (value-result): min(before, after) bytes, and the u32
+  BIS_LEN_FDSET = 8,     // (arg[length_arg] + 63) / 64 * 8 bytes
+  BIS_LEN_POINTED32 = 9, // arg is a buffer, arg[length_arg] points to a u32 that says its length
+  BIS_LEN_MIN_RESULT_ARG = 10, // min(result, arg[length_arg]) * size bytes
+};
+// When an output is written.
+enum bis_when {
+  BIS_WHEN_SUCCESS = 0,  // result >= 0
+  BIS_WHEN_ALWAYS = 1,   // also when the call fails
+  BIS_WHEN_POSITIVE = 2, // result > 0
+  BIS_WHEN_EINTR = 3,    // only when the result is -EINTR
+};
+struct bis_output { uint8_t arg, length, length_arg, when; uint32_t size; }; // a null pointer means: not written
+struct bis_syscall_row {
+  uint8_t klass;        // enum bis_class
+  uint8_t output_count;
+  uint8_t may_block;    // 1: may block for long
+  uint8_t warn;         // REFUSED: 1 = warn once
+  uint16_t error;       // REFUSED: errno
+  uint16_t special;     // enum bis_local / supervisor's own use
+  uint8_t key_arg;      // 0xFF: none; else: arg whose value selects a sub-call row (ioctl 1, fcntl 1, prctl 0, ...)
+  uint8_t reserved[7];
+  struct bis_output outputs[5]; // 8 bytes each
+};                      // 56 bytes
+struct bis_subcall_row { // replaces klass, outputs of the row above it
+  uint32_t nr;
+  uint8_t klass, output_count; uint16_t error;
+  uint64_t key;
+  uint16_t special; uint8_t warn; uint8_t may_block; uint32_t reserved;
+  struct bis_output outputs[4];
+};                      // 56 bytes
+struct bis_cpuid_row { uint32_t leaf, subleaf, subleaf_matters, eax, ebx, ecx, edx, reserved; }; // sorted by (leaf, subleaf)
+struct bis_xcomponent { uint32_t number, size, offset, aligned; }; // XSAVE components in the profile's standard layout
+struct bis_tables_header {
+  uint64_t subcall_count, cpuid_count;
+  uint32_t max_basic_leaf, max_extended_leaf;
+  uint32_t basic_overflow_leaf;   // leaf answered above max_basic_leaf (Intel: highest basic), 0xFFFFFFFF: zeros
+  uint32_t vendor_amd;
+  uint64_t xcr0;                  // the profile's XCR0
+  uint64_t host_xcr0;             // of this host
+  uint32_t xsave_size;            // standard-format bytes for xcr0
+  uint32_t host_xsave_size;
+  uint32_t component_count, host_component_count;
+  struct bis_xcomponent components[32];      // of the profile: offsets of the standard format
+  struct bis_xcomponent host_components[32]; // of this host
+  uint32_t has_xsave, has_xsavec, has_xsaveopt, has_xgetbv1, has_pku, has_rdtscp, has_rdpid, has_fsgsbase;
+  uint32_t mxcsr_mask;
+  uint32_t reserved;
+};
+
+// Calls the runtime handles by hand (bis_syscall_row.special with BIS_CLASS_LOCAL).
+enum bis_local {
+  BIS_LOCAL_BRK = 1, BIS_LOCAL_MMAP = 2, BIS_LOCAL_MUNMAP = 3, BIS_LOCAL_MPROTECT = 4, BIS_LOCAL_MREMAP = 5,
+  BIS_LOCAL_CLOSE = 6, BIS_LOCAL_DUP = 7, BIS_LOCAL_DUP2 = 8, BIS_LOCAL_DUP3 = 9, BIS_LOCAL_FCNTL = 10,
+  BIS_LOCAL_CLOSE_RANGE = 11, BIS_LOCAL_SIGACTION = 12, BIS_LOCAL_SIGPROCMASK = 13, BIS_LOCAL_SIGALTSTACK = 14,
+  BIS_LOCAL_ARCH_PRCTL = 15, BIS_LOCAL_SET_TID_ADDRESS = 16, BIS_LOCAL_WRITE = 17, BIS_LOCAL_WRITEV = 18,
+  BIS_LOCAL_MADVISE = 19, BIS_LOCAL_COPY_RANGE = 20, // sendfile, splice, tee, copy_file_range: refused onto a standard stream
+};
+
+#endif // __ASSEMBLER__
+#endif
