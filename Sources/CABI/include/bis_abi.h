@@ -22,6 +22,7 @@
 #define BIS_RUNTIME_SIZE   0x000000100000
 #define BIS_TABLES_BASE    0x5554D0100000 // r-- shared  system-call tables, CPU profile
 #define BIS_TABLES_SIZE    0x000000100000
+#define BIS_SHARED_BASE    0x5554D0F00000 // rw- shared  page 0 of the rings file: struct bis_shared, one for the trace
 #define BIS_WINDOW_BASE    0x5554D1000000 // rw- shared  control block + event ring: one slot of the rings file
 #define BIS_WINDOW_SIZE    0x000000210000
 #define BIS_PRIVATE_BASE   0x5554D2000000 // rw- private fast lookup table, runtime stack, scratch
@@ -43,6 +44,9 @@
 #define BIS_RING_BASE       (BIS_WINDOW_BASE + BIS_CONTROL_SIZE)
 #define BIS_SEGMENT_SIZE    0x80000
 #define BIS_SEGMENT_COUNT   4
+#define BIS_SEGMENT_HEADER  64           // struct bis_segment_header; records follow
+#define BIS_SEGMENT_MAGIC   0x474553534942 // "BISSEG"
+// The rings file: slot i at offset i * BIS_WINDOW_SIZE. Slot 0 holds struct bis_shared, the others one process each.
 
 // The layout of the region's memory file ("region file"; a memfd), by offset:
 #define BIS_FILE_RUNTIME 0x0
@@ -94,6 +98,14 @@ struct bis_translation {
 #define BIS_HASH_MULTIPLIER 0x9E3779B97F4A7C15
 // bis_hash(g) = (g * BIS_HASH_MULTIPLIER) >> 32
 
+// First bytes of every segment: what a reader needs when everything was killed.
+struct bis_segment_header {
+  uint64_t magic, tape, sequence; // sequence: number of the chunk of that tape which this segment becomes
+  uint64_t committed;             // bytes after this header that hold whole records
+  uint64_t reserved[4];
+};
+struct bis_shared { uint64_t stamp; }; // next trace-wide order stamp
+
 struct bis_sigaction { uint64_t handler, flags, restorer, mask; }; // the kernel's order
 
 struct bis_control {
@@ -138,7 +150,11 @@ struct bis_control {
   uint64_t stats[16];          // 0x2A0 enum bis_stat
   uint64_t tid, pid;           // 0x320
   uint64_t clear_child_tid;    // 0x330
-  uint64_t reserved[0x19];     // 0x338
+  uint64_t restart_syscall;    // 0x338 supervisor: the interrupted call is to be restarted after the handler (not logged)
+  uint64_t tape;               // 0x340 number of the tape
+  uint64_t vsaved_slot;        // 0x348
+  uint64_t vsaved[20];         // 0x350 replay: registers of the vfork parent
+  uint64_t reserved[2];        // 0x3F0
   struct bis_sigaction actions[65];      // 0x400
   uint8_t std_fd[1024];                  // 0xC20: 0 not a standard stream of bis, 1 its stdout, 2 its stderr
   uint64_t reserved2[124];               // 0x1020
@@ -239,6 +255,8 @@ enum bis_kind {
   BIS_KIND_REGISTERS = 70, // bis_effect_registers: general registers after the event
   BIS_KIND_XSTATE = 71,   // bis_effect_memory (address unused) + XSAVE image, standard format of the profile
   BIS_KIND_SIGINFO = 72,  // bis_effect_memory (address unused) + siginfo, 128 bytes
+  BIS_KIND_ADVISE = 74,  // bis_effect_range; value = MADV_DONTNEED: the pages are as new
+  BIS_KIND_BASES = 75,   // bis_effect_range: address = FS base, length = GS base of the thread from here on
   BIS_KIND_CHECKSUM_RANGE = 73, // bis_effect_range: address, length, value = checksum of the bytes
 };
 
@@ -248,6 +266,7 @@ enum bis_record_flags {
   BIS_FLAG_SUPERVISOR = 4, // replay must ask the supervisor about this event (executable mappings, new process, ...)
   BIS_FLAG_VFORK_ENTER = 8, // SYSCALL: a vfork child goes on in this address space (result 0)
   BIS_FLAG_ASYNC = 16,     // SIGNAL: happens at tick `ticks`, not right after the event before
+  BIS_FLAG_AT_ENTRY = 64, // SIGNAL: taken at a system call's entry; the call is not done (rip = the syscall instruction)
   BIS_FLAG_NO_RETURN = 32, // SYSCALL: no result is delivered (rt_sigreturn: REGISTERS effect instead)
 };
 
