@@ -24,7 +24,7 @@ let package = Package(
     .systemLibrary(name: "CZydis"),
     .systemLibrary(name: "CZstd"),
     .target(
-      name: "Runtime", dependencies: ["CABI"],
+      name: "BisRuntime", dependencies: ["CABI"], path: "Sources/Runtime",
       cSettings: [
         .unsafeFlags([
           "-O2", "-mgeneral-regs-only", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-fno-jump-tables",
@@ -45,10 +45,12 @@ let package = Package(
     .target(name: "Trace", dependencies: ["Tape", "CPUModel", "Linux"], swiftSettings: swift),
     .target(
       name: "Guest",
-      dependencies: ["Linux", "Translate", "Runtime", "CABI", "Syscalls", "CPUModel", "Tape", "Trace"],
+      dependencies: ["Linux", "Translate", "BisRuntime", "CABI", "Syscalls", "CPUModel", "Tape", "Trace", "X86"],
       swiftSettings: hot),
-    .target(name: "Record", dependencies: ["Guest", "Tape", "Trace"], swiftSettings: swift),
-    .target(name: "Replay", dependencies: ["Guest", "Tape", "Trace"], swiftSettings: swift),
+    .target(name: "Record",
+      dependencies: ["Guest", "Tape", "Trace", "CABI", "CPUModel", "Linux", "Syscalls", "Translate", "BisRuntime"], swiftSettings: swift),
+    .target(name: "Replay",
+      dependencies: ["Guest", "Tape", "Trace", "CABI", "CPUModel", "Linux", "Syscalls", "Translate", "BisRuntime"], swiftSettings: swift),
 
     // What people run.
     .executableTarget(

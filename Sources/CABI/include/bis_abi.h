@@ -51,6 +51,7 @@
 // The layout of the region's memory file ("region file"; a memfd), by offset:
 #define BIS_FILE_RUNTIME 0x0
 #define BIS_FILE_TABLES  0x100000
+#define BIS_FILE_FAST    0x200000   // what a fast table looks like at first; mapped private
 #define BIS_FILE_DOMAINS 0x1000000
 #define BIS_FILE_CODE    0x10000000
 
@@ -114,7 +115,7 @@ struct bis_control {
   uint64_t fs_base, gs_base;   // 0x090
   uint64_t resume_host;        // 0x0A0
   uint64_t stack_top;          // 0x0A8
-  uint64_t self;               // 0x0B0
+  uint64_t self_address;       // 0x0B0
   uint64_t descriptor;         // 0x0B8
   uint64_t spill[8];           // 0x0C0
   uint64_t tick[8];            // 0x100
@@ -157,7 +158,7 @@ struct bis_control {
   uint64_t reserved[2];        // 0x3F0
   struct bis_sigaction actions[65];      // 0x400
   uint8_t std_fd[1024];                  // 0xC20: 0 not a standard stream of bis, 1 its stdout, 2 its stderr
-  uint64_t reserved2[124];               // 0x1020
+  char path[992];                        // 0x1020 replay: file to map, from the supervisor
   struct bis_range ranges[BIS_MAX_RANGES]; // 0x1400: sorted by low
 };
 _Static_assert(__builtin_offsetof(struct bis_control, spill) == BIS_C_SPILL, "spill");
@@ -191,6 +192,17 @@ enum bis_reason {
   BIS_REASON_SPECIAL = 13,      // a special instruction the runtime cannot do; arg0 = op
   BIS_REASON_AFTER = 14,        // record: arg0: a system call the supervisor let through is done; result in arg1
   BIS_REASON_FATAL = 15,        // arg0: line in the runtime's source
+};
+
+// The supervisor's answers to BIS_REASON_SYSCALL.
+enum bis_answer {
+  BIS_ANSWER_DONE = 1,    // event written, rax set: go on after the instruction
+  BIS_ANSWER_HOT = 2,     // execute with the program's arguments and log as the row says
+  BIS_ANSWER_AFTER = 3,   // execute number answer_arg[0] with arg[0..5], then stop with REASON_AFTER, result in arg[1]
+  BIS_ANSWER_FORK = 4,    // clone with flags answer_arg[0], ptid/ctid/tls answer_arg[1..3]; parent: REASON_AFTER
+  BIS_ANSWER_VFORK = 5,   // the same, sharing memory; child's rsp answer_arg[4] (0: same)
+  BIS_ANSWER_MOVED = 6,   // registers and rip are new (rt_sigreturn)
+  BIS_ANSWER_ERROR = 7,   // fails with answer_arg[0] (-errno): log as a plain call
 };
 
 enum bis_stat {
@@ -270,6 +282,8 @@ enum bis_record_flags {
   BIS_FLAG_NO_RETURN = 32, // SYSCALL: no result is delivered (rt_sigreturn: REGISTERS effect instead)
 };
 
+// EXIT: where the end came (value2).
+enum bis_exit { BIS_EXIT_AT_CALL = 0, BIS_EXIT_IMMEDIATE = 1, BIS_EXIT_FAULT = 2 };
 enum bis_start { BIS_START_EXEC = 1, BIS_START_FORK = 2 };
 enum bis_signal_cause { BIS_SIGNAL_ASYNC = 0, BIS_SIGNAL_FAULT = 1 };
 
@@ -336,15 +350,21 @@ enum bis_length {
   BIS_LEN_MMSGHDR = 6,   // recvmmsg: result times a mmsghdr
   BIS_LEN_SOCKLEN = 7,   // arg is a buffer, arg[length_arg] points to a u32 length (value-result): min(before, after) bytes, and the u32
   BIS_LEN_FDSET = 8,     // (arg[length_arg] + 63) / 64 * 8 bytes
-  BIS_LEN_POINTED32 = 9, // arg is a buffer, arg[length_arg] points to a u32 that says its length
+  BIS_LEN_POINTED32 = 9, // arg is a buffer, arg[length_arg] points to a u32 that says its length; + size
   BIS_LEN_MIN_RESULT_ARG = 10, // min(result, arg[length_arg]) * size bytes
+  BIS_LEN_PAGES = 11,    // one byte for each page of arg[length_arg] bytes
+  BIS_LEN_RESULT_PLUS = 12, // result + size bytes
+  BIS_LEN_SOCKOPT = 13,  // like SOCKLEN, but before * size bytes as far as they are readable
+  BIS_LEN_IFCONF = 14,   // arg points to a struct ifconf
 };
+#define BIS_LEN_ARG32 0x80 // in length_arg: the argument has 32 bits, what stands above is garbage
 // When an output is written.
 enum bis_when {
   BIS_WHEN_SUCCESS = 0,  // result >= 0
   BIS_WHEN_ALWAYS = 1,   // also when the call fails
   BIS_WHEN_POSITIVE = 2, // result > 0
   BIS_WHEN_EINTR = 3,    // only when the result is -EINTR
+  BIS_WHEN_MAYBE = 4,    // result >= 0, not always written: reported as far as it is readable (so is ALWAYS)
 };
 struct bis_output { uint8_t arg, length, length_arg, when; uint32_t size; }; // a null pointer means: not written
 struct bis_syscall_row {
@@ -354,10 +374,14 @@ struct bis_syscall_row {
   uint8_t warn;         // REFUSED: 1 = warn once
   uint16_t error;       // REFUSED: errno
   uint16_t special;     // enum bis_local / supervisor's own use
-  uint8_t key_arg;      // 0xFF: none; else: arg whose value selects a sub-call row (ioctl 1, fcntl 1, prctl 0, ...)
-  uint8_t reserved[7];
+  uint8_t key_arg;      // 0xFF: none; else: arg whose value selects a sub-call row (ioctl 1, fcntl 1, prctl 0, ...) | BIS_KEY_*
+  uint8_t path_arg;     // special = 1 (HOT): which argument is the path; 0xFF: none
+  uint8_t reserved[6];
   struct bis_output outputs[5]; // 8 bytes each
 };                      // 56 bytes
+#define BIS_KEY_LOW7 0x40 // in key_arg: the low 7 bits count (futex)
+#define BIS_KEY_PAIR 0x20 // in key_arg: the argument before it is the key's high half (getsockopt: level, name)
+#define BIS_KEY_TYPE 0x100000000 // key of an ioctl row for all other requests of a type (bits 8 to 15): this | type
 struct bis_subcall_row { // replaces klass, outputs of the row above it
   uint32_t nr;
   uint8_t klass, output_count; uint16_t error;

@@ -1,0 +1,100 @@
+import CABI
+import Linux
+import Translate
+
+/// A file of the trace, mapped by the supervisor to translate from.
+public final class CodeImage {
+  let mapping: Mapping
+  init(path: String) throws(Errno) {
+    let file = try Descriptor.open(path, flags: 0o2000000)
+    let size = Int(try file.stat().size)
+    mapping = try Mapping.map(fd: file.raw, offset: 0, length: max(size, 1), protection: [.read], shared: true, at: nil)
+  }
+  var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: mapping.base, count: mapping.count) }
+}
+
+/// Executable guest memory of one process.
+public struct CodeRange {
+  public var low: UInt64
+  public var high: UInt64
+  public var domain: DomainID
+  /// File-backed and never writable: translations are shared by all processes that map the same bytes there.
+  public var image: CodeImage?
+  /// Guest address of the image's first byte (image ranges).
+  public var imageBase: UInt64
+}
+
+/// Domains of file-backed code, shared by all processes of a session.
+public final class CodeSpace {
+  private struct Key: Hashable {
+    let file: Int
+    let base: UInt64
+    let low: UInt64
+    let high: UInt64
+  }
+  private var domains: [Key: DomainID] = [:]
+  private var images: [Int: CodeImage] = [:]
+  let translator: Translator
+  init(translator: Translator) { self.translator = translator }
+
+  /// The range for `[low, high)` mapped from byte `offset` of file number `file`, whose copy is at `path`.
+  public func fileRange(
+    low: UInt64, high: UInt64, file: Int, offset: UInt64, path: () -> String
+  ) throws(GuestError) -> CodeRange {
+    let image: CodeImage
+    if let known = images[file] {
+      image = known
+    } else {
+      image = try kernel("map a code file") { () throws(Errno) in try CodeImage(path: path()) }
+      images[file] = image
+    }
+    let key = Key(file: file, base: low &- offset, low: low, high: high)
+    if let domain = domains[key] {
+      return CodeRange(low: low, high: high, domain: domain, image: image, imageBase: low &- offset)
+    }
+    let domain = try make(low, high)
+    domains[key] = domain
+    return CodeRange(low: low, high: high, domain: domain, image: image, imageBase: low &- offset)
+  }
+
+  /// A range of memory that only this process has (anonymous, or written to).
+  public func privateRange(low: UInt64, high: UInt64) throws(GuestError) -> CodeRange {
+    CodeRange(low: low, high: high, domain: try make(low, high), image: nil, imageBase: 0)
+  }
+
+  private func make(_ low: UInt64, _ high: UInt64) throws(GuestError) -> DomainID {
+    do throws(TranslateError) { return try translator.makeDomain(low: low, high: high) } catch { throw .translate(error) }
+  }
+}
+
+/// Names what was tried when the kernel refuses it.
+func kernel<T>(_ what: String, _ body: () throws(Errno) -> T) throws(GuestError) -> T {
+  do throws(Errno) { return try body() } catch {
+    if error == .gone { throw .gone }
+    throw .kernel(what, error)
+  }
+}
+
+/// What goes wrong below record and replay.
+public enum GuestError: Error, CustomStringConvertible {
+  case kernel(String, Errno)
+  case translate(TranslateError)
+  case gone
+  case unsupported(String)
+  case boot(Int64)
+  case runtime(line: UInt64)
+  /// A replay stops: message, hint, divergence.
+  case replay(String, String, String?)
+
+  public var description: String {
+    switch self {
+    case .kernel(let what, let error): "cannot \(what): \(error)"
+    case .translate(let error): "translator: \(error)"
+    case .gone: "the process is gone"
+    case .unsupported(let what): what
+    case .boot(let code): "cannot map the region into the process (error \(code))"
+    case .replay(let message, _, _): message
+    case .runtime(let line): "internal error in the runtime (line \(line))"
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import CABI
+
+/// The control block of one process, through the supervisor's mapping of its window.
+///
+/// A plain view: the slot that owns the memory must outlive it. Only touch it while the process is stopped.
+public struct Control {
+  public let base: UnsafeMutableRawPointer
+  public init(base: UnsafeMutableRawPointer) { self.base = base }
+
+  public var block: UnsafeMutablePointer<bis_control> { base.assumingMemoryBound(to: bis_control.self) }
+  /// General registers in encoding order: rax rcx rdx rbx rsp rbp rsi rdi r8…r15.
+  public var gpr: UnsafeMutablePointer<UInt64> { base.assumingMemoryBound(to: UInt64.self) }
+  public var spill: UnsafeMutablePointer<UInt64> { words(Int(BIS_C_SPILL)) }
+  public var tick: UnsafeMutablePointer<UInt64> { words(Int(BIS_C_TICK)) }
+  public var tickStart: UnsafeMutablePointer<UInt64> { words(Int(BIS_C_TICK_START)) }
+  public var arguments: UnsafeMutablePointer<UInt64> { words(MemoryLayout<bis_control>.offset(of: \.arg)!) }
+  public var answers: UnsafeMutablePointer<UInt64> { words(MemoryLayout<bis_control>.offset(of: \.answer_arg)!) }
+  public var stats: UnsafeMutablePointer<UInt64> { words(0x2A0) }
+  /// Index 1…64.
+  public var actions: UnsafeMutablePointer<bis_sigaction> {
+    (base + 0x400).assumingMemoryBound(to: bis_sigaction.self)
+  }
+  public var standardStreams: UnsafeMutablePointer<UInt8> { (base + 0xC20).assumingMemoryBound(to: UInt8.self) }
+  public var path: UnsafeMutablePointer<UInt8> { (base + 0x1020).assumingMemoryBound(to: UInt8.self) }
+  public static let pathCapacity = 992
+  public var ranges: UnsafeMutablePointer<bis_range> { (base + 0x1400).assumingMemoryBound(to: bis_range.self) }
+
+  private func words(_ offset: Int) -> UnsafeMutablePointer<UInt64> {
+    (base + offset).assumingMemoryBound(to: UInt64.self)
+  }
+
+  public var reason: bis_reason { bis_reason(rawValue: block.pointee.reason) }
+  public var rip: UInt64 {
+    get { block.pointee.rip }
+    nonmutating set { block.pointee.rip = newValue }
+  }
+
+  /// Ticks of the process since its tape began.
+  public var ticks: UInt64 {
+    var sum = block.pointee.tick_done
+    for i in 0..<Int(BIS_TICK_WORDS) { sum &+= tickStart[i] &- tick[i] }
+    return sum
+  }
+
+  /// Makes the next tick stop the process. Only when no tick is half done (see `Translator.locate`).
+  public func expireAtNextTick() {
+    block.pointee.tick_done = ticks
+    for i in 0..<Int(BIS_TICK_WORDS) {
+      tick[i] = 1
+      tickStart[i] = 1
+    }
+  }
+
+  /// Spreads what is left until `tick_target` over the tick words, as the runtime's bis_set_ticks does.
+  public func setTicks(target: UInt64) {
+    let done = ticks
+    block.pointee.tick_target = target
+    var share: UInt64 = 1 << 60
+    if target != .max {
+      let left = target &- done
+      share = left == 0 ? 1 : (left - 1) / UInt64(BIS_TICK_WORDS) + 1
+    }
+    block.pointee.tick_done = done
+    for i in 0..<Int(BIS_TICK_WORDS) {
+      tick[i] = share
+      tickStart[i] = share
+    }
+  }
+
+  /// The hash of `bis_abi.h` over the general registers (rcx and r11 left out).
+  public func registerHash() -> UInt64 {
+    var h: UInt64 = 0
+    for i in 0..<16 where i != 1 && i != 11 {
+      h = ((h << 5 | h >> 59) ^ gpr[i]) &* UInt64(BIS_HASH_MULTIPLIER)
+    }
+    return h
+  }
+
+  /// Start of the segment in use.
+  public var segment: UnsafeMutableRawPointer {
+    base + Int(BIS_CONTROL_SIZE) + Int(block.pointee.segment) * Int(BIS_SEGMENT_SIZE)
+  }
+  public func segment(_ index: UInt64) -> UnsafeMutableRawPointer {
+    base + Int(BIS_CONTROL_SIZE) + Int(index) * Int(BIS_SEGMENT_SIZE)
+  }
+}

@@ -1,0 +1,1 @@
+// Guest: see ARCHITECTURE.md.

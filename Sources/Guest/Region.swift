@@ -1,0 +1,93 @@
+import CABI
+import CPUModel
+import Linux
+import BisRuntime
+import Syscalls
+import Translate
+
+/// What belongs to bis in every process of one session: runtime, tables, domains and translated code, in one
+/// memory file that all processes map, and the translator that fills it.
+///
+/// Not `Sendable`: it belongs to the supervisor's thread.
+public final class Region {
+  public let translator: Translator
+  public let profile: CPUProfile
+  private let file: Descriptor
+  private let runtime: Mapping
+  private let tables: Mapping
+  private let domains: Mapping
+  private let code: Mapping
+
+  /// Makes the memory file and fills in runtime, tables and the first fast table.
+  ///
+  /// - Throws: `Errno` when the kernel gives no memory file or mapping.
+  public init(profile: CPUProfile) throws(Errno) {
+    self.profile = profile
+    let size = Int(BIS_FILE_CODE) + Int(BIS_CODE_SIZE)
+    file = try Descriptor.memory(name: "bis-region", size: size)
+    runtime = try Region.map(file.raw, Int(BIS_FILE_RUNTIME), Int(BIS_RUNTIME_SIZE))
+    tables = try Region.map(file.raw, Int(BIS_FILE_TABLES), Int(BIS_TABLES_SIZE))
+    domains = try Region.map(file.raw, Int(BIS_FILE_DOMAINS), Int(BIS_DOMAINS_SIZE))
+    code = try Region.map(file.raw, Int(BIS_FILE_CODE), Int(BIS_CODE_SIZE))
+    precondition(bis_runtime_size() <= Int(BIS_RUNTIME_SIZE))
+    runtime.base.copyMemory(from: bis_runtime_bytes()!, byteCount: bis_runtime_size())
+    translator = Translator(
+      code: code.base, codeSize: code.count, domains: domains.base, domainsSize: domains.count,
+      entries: RuntimeEntries(
+        syscall: Region.address(BIS_LABEL_SYSCALL), special: Region.address(BIS_LABEL_SPECIAL),
+        exitDirect: Region.address(BIS_LABEL_EXIT_DIRECT),
+        indirectMiss: Region.address(BIS_LABEL_INDIRECT_MISS), expired: Region.address(BIS_LABEL_EXPIRED)))
+    let fast = try Region.map(file.raw, Int(BIS_FILE_FAST), Int(BIS_FAST_TABLE_SIZE))
+    let words = fast.base.bindMemory(to: UInt64.self, capacity: 0x10000)
+    for i in 0..<0x10000 { words[i] = Region.address(BIS_LABEL_INDIRECT_MISS) }
+    fillTables()
+  }
+
+  /// The code of a session's processes; one for each region.
+  public func makeCodeSpace() -> CodeSpace { CodeSpace(translator: translator) }
+
+  private static func map(_ fd: Int32, _ offset: Int, _ length: Int) throws(Errno) -> Mapping {
+    try Mapping.map(fd: fd, offset: offset, length: length, protection: [.read, .write], shared: true, at: nil)
+  }
+
+  /// The address, in every process of the session, of one of the runtime's labels.
+  public static func address(_ label: bis_label) -> UInt64 {
+    UInt64(BIS_RUNTIME_BASE) + bis_runtime_offset(label)
+  }
+
+  /// Descriptor of the memory file in the supervisor; a process opens it through `/proc/SUPERVISOR/fd`.
+  public var descriptor: Int32 { file.raw }
+
+  /// Where this host's XSAVE puts its components.
+  public static func hostComponents() -> [XSAVEComponent] {
+    XSAVELayout.components(cpuid: { Self.cpuid($0, $1) }, xcr0: Machine.xgetbv(0) ?? 0)
+  }
+  public static func cpuid(_ leaf: UInt32, _ subleaf: UInt32) -> (eax: UInt32, ebx: UInt32, ecx: UInt32, edx: UInt32) {
+    let r = Machine.cpuid(leaf, subleaf)
+    return (r.eax, r.ebx, r.ecx, r.edx)
+  }
+
+  private func fillTables() {
+    let rows = Syscalls.packedSyscalls()
+    let subcalls = Syscalls.packedSubcalls()
+    let cpuid = profile.cpuidRows()
+    let hostXCR0 = Machine.xgetbv(0) ?? 0
+    var header = profile.tablesHeader(hostXCR0: hostXCR0, hostComponents: Region.hostComponents())
+    header.subcall_count = UInt64(subcalls.count / MemoryLayout<bis_subcall_row>.stride)
+    header.cpuid_count = UInt64(cpuid.count)
+    put(rows, at: Int(BIS_TABLES_SYSCALLS), limit: Int(BIS_TABLES_SUBCALLS))
+    put(subcalls, at: Int(BIS_TABLES_SUBCALLS), limit: Int(BIS_TABLES_CPUID))
+    cpuid.withUnsafeBytes { bytes in
+      precondition(bytes.count <= Int(BIS_TABLES_HEADER) - Int(BIS_TABLES_CPUID))
+      (tables.base + Int(BIS_TABLES_CPUID)).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+    }
+    (tables.base + Int(BIS_TABLES_HEADER)).storeBytes(of: header, as: bis_tables_header.self)
+  }
+
+  private func put(_ bytes: [UInt8], at offset: Int, limit: Int) {
+    precondition(offset + bytes.count <= limit)
+    bytes.withUnsafeBytes {
+      (tables.base + offset).copyMemory(from: $0.baseAddress!, byteCount: $0.count)
+    }
+  }
+}

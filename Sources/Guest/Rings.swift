@@ -1,0 +1,74 @@
+import CABI
+import Linux
+import Synchronization
+
+/// One process's window in the rings file: control block and event ring. Owned by its process object.
+public final class Slot {
+  public let index: Int
+  public let control: Control
+  private let mapping: Mapping
+  /// Bytes from the start of the rings file.
+  public var offset: UInt64 { UInt64(index) * UInt64(BIS_WINDOW_SIZE) }
+
+  init(index: Int, mapping: consuming Mapping) {
+    self.index = index
+    control = Control(base: mapping.base)
+    self.mapping = mapping
+  }
+}
+
+/// The rings file of a session: slot 0 holds what all processes share (the order stamp), the others one process
+/// each. Its blocks are allocated before anybody writes, so that a full disk is an error and not a SIGBUS.
+public final class Rings {
+  private let file: Descriptor
+  private let shared: Mapping
+  private var free: [Int] = []
+  private var used = 1
+
+  /// - Parameter path: a file to make, or nil for memory (replay needs no recovery).
+  public init(path: String?) throws(Errno) {
+    let window = Int(BIS_WINDOW_SIZE)
+    if let path {
+      file = try Descriptor.open(path, flags: 0o2 | 0o100 | 0o2000000, mode: 0o600)
+      try file.allocate(offset: 0, length: 4096)
+    } else {
+      file = try Descriptor.memory(name: "bis-rings", size: window)
+    }
+    shared = try Mapping.map(fd: file.raw, offset: 0, length: 4096, protection: [.read, .write], shared: true, at: nil)
+    isFile = path != nil
+    shared.base.storeBytes(of: 1, as: UInt64.self)
+  }
+  private let isFile: Bool
+
+  public var descriptor: Int32 { file.raw }
+  /// The next order stamp.
+  public var stamp: UInt64 {
+    get { shared.base.load(as: UInt64.self) }
+    set { shared.base.storeBytes(of: newValue, as: UInt64.self) }
+  }
+  /// Takes an order stamp for an event that the supervisor writes. (Atomic against running processes.)
+  public func takeStamp() -> UInt64 {
+    shared.base.assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+      .wrappingAdd(1, ordering: .relaxed).oldValue
+  }
+
+  /// A zeroed slot.
+  public func allocate() throws(Errno) -> Slot {
+    let index = free.popLast() ?? used
+    if index == used { used += 1 }
+    let window = Int(BIS_WINDOW_SIZE)
+    if isFile {
+      try file.allocate(offset: index * window, length: window)
+    } else {
+      try file.truncate(to: max(used, index + 1) * window)
+    }
+    let mapping = try Mapping.map(
+      fd: file.raw, offset: index * window, length: window, protection: [.read, .write], shared: true, at: nil)
+    let size = Int(BIS_CONTROL_SIZE)
+    mapping.base.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+    return Slot(index: index, mapping: mapping)
+  }
+
+  /// The slot's process is gone and its ring is flushed.
+  public func release(_ slot: Slot) { free.append(slot.index) }
+}

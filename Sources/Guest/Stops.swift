@@ -1,0 +1,166 @@
+import BisRuntime
+import CABI
+import CPUModel
+import Linux
+import Translate
+
+/// What record and replay have in common when a process stops.
+extension GuestProcess {
+  /// Answers the runtime's questions about translations (MISS, MISS_INDIRECT, EXIT_DIRECT).
+  ///
+  /// - Returns: false when rip is not executable: the program faults there.
+  public func serveTranslation(_ reason: bis_reason) throws(GuestError) -> Bool {
+    let block = control.block
+    switch reason {
+    case BIS_REASON_EXIT_DIRECT:
+      let target = code.translator.exitTarget(UInt32(truncatingIfNeeded: control.arguments[0]))
+      block.pointee.rip = target.guest
+      guard let host = try translate(target.guest, target.kind) else { return false }
+      block.pointee.resume_host = host
+    case BIS_REASON_MISS:
+      guard let host = try translate(block.pointee.rip, .body) else { return false }
+      block.pointee.resume_host = host
+    default:
+      guard let host = try translate(block.pointee.rip, .indirect) else { return false }
+      block.pointee.resume_host = host
+    }
+    return true
+  }
+
+  /// A guest address and the general registers behind a stop in translated code; nil when the address belongs to
+  /// the middle of a template: single-step and ask again.
+  public enum Captured {
+    case state
+    case stepOn
+    case unknown
+  }
+
+  /// Copies the program's registers from a ptrace stop at translated code into the control block.
+  public func capture(_ r: Registers) -> Captured {
+    guard let location = code.translator.locate(host: r.rip) else { return .unknown }
+    if location.kind == .stepOn { return .stepOn }
+    for i in 0..<16 { control.gpr[i] = r[i] }
+    for restore in location.restores { control.gpr[restore.register] = control.spill[restore.spill] }
+    control.gpr[4] = control.gpr[4] &+ UInt64(bitPattern: Int64(location.rspAdjust))
+    if location.kind == .indirectEntry { control.gpr[1] = control.spill[Int(BIS_SPILL_RCX)] }
+    control.rip = location.guest
+    control.block.pointee.rflags = r.rflags
+    return .state
+  }
+
+  /// Steps a process that stopped in translated code until the program's state is exact, and captures it.
+  public func settleInTranslatedCode() throws(GuestError) {
+    for _ in 0..<256 {
+      let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+      switch capture(r) {
+      case .state: return
+      case .unknown: throw .unsupported("stopped at \(String(r.rip, radix: 16)), which is no translated code")
+      case .stepOn: try singleStep()
+      }
+    }
+    throw .unsupported("no exact state within 256 steps of translated code")
+  }
+
+  /// One instruction, with signals held back.
+  public func singleStep() throws(GuestError) {
+    try kernel("single-step") { () throws(Errno) in
+      let mask = try Ptrace.signalMask(tid)
+      try Ptrace.setSignalMask(tid, ~(1 << 4))
+      try Ptrace.step(tid)
+      let status = try wait(for: tid)
+      guard case .stopped(.signal(5)) = status.kind else { throw .gone }
+      try Ptrace.setSignalMask(tid, mask)
+    }
+  }
+
+  /// Continues in the runtime at `label`, which takes the program's state from the control block.
+  public func restart(at label: bis_label = BIS_LABEL_START) throws(GuestError) {
+    control.block.pointee.resume_host = 0
+    try kernel("set registers") { () throws(Errno) in
+      var r = try Ptrace.getRegisters(tid)
+      r.rip = Region.address(label)
+      r.rsp = control.block.pointee.stack_top
+      r.orig_rax = .max
+      r.gs_base = UInt64(BIS_WINDOW_BASE)
+      try Ptrace.setRegisters(tid, r)
+    }
+  }
+
+  /// Where a stop happened.
+  public enum Place { case translated, runtime, outside }
+  public func place(_ rip: UInt64) -> Place {
+    if rip >= UInt64(BIS_CODE_BASE), rip < UInt64(BIS_CODE_BASE) + UInt64(BIS_CODE_SIZE) { return .translated }
+    if rip >= UInt64(BIS_RUNTIME_BASE), rip < UInt64(BIS_RUNTIME_BASE) + UInt64(BIS_RUNTIME_SIZE) { return .runtime }
+    return .outside
+  }
+
+  /// A write to a page that bis watches: undoes the protection, lets the instruction finish and goes on with fresh
+  /// translations. True when that was it and the process may be resumed.
+  public func handleGuardedWrite(_ info: SignalInfo, _ r: Registers) throws(GuestError) -> Bool {
+    guard info.signo == 11 else { return false }
+    let page = info.address & ~0xFFF
+    guard guarded[page] != nil else { return false }
+    try unguard(page)
+    guard place(r.rip) == .translated else { return true }
+    // The store is in code that may be stale from here on: finish it, then go through the tables again.
+    try singleStepAcrossGuards()
+    try settleInTranslatedCode()
+    try restart()
+    return true
+  }
+
+  /// Executes the instruction at hand, taking the protection from every watched page that it writes.
+  private func singleStepAcrossGuards() throws(GuestError) {
+    for _ in 0..<64 {
+      let mask = try kernel("read the signal mask") { () throws(Errno) in try Ptrace.signalMask(tid) }
+      try kernel("step") { () throws(Errno) in
+        try Ptrace.setSignalMask(tid, ~(1 << 4 | 1 << 10))
+        try Ptrace.step(tid)
+      }
+      let status = try kernel("wait") { () throws(Errno) in try wait(for: tid) }
+      guard case .stopped(.signal(let signal)) = status.kind else { throw .gone }
+      let info = try kernel("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
+      try kernel("set the signal mask") { () throws(Errno) in try Ptrace.setSignalMask(tid, mask) }
+      if signal == 5 { return }
+      guard signal == 11, guarded[info.address & ~0xFFF] != nil else {
+        throw .unsupported("an instruction that writes code faults in the middle")
+      }
+      try unguard(info.address & ~0xFFF)
+    }
+  }
+
+  /// The runtime read or wrote the program's memory for it and that faulted. True when it could be told so.
+  public func handleGuestAccessFault(_ r: Registers) throws(GuestError) -> Bool {
+    guard r.rip == Region.address(BIS_LABEL_PEEK_ACCESS) || r.rip == Region.address(BIS_LABEL_POKE_ACCESS) else {
+      return false
+    }
+    try kernel("set registers") { () throws(Errno) in
+      var r = r
+      r.rip = Region.address(BIS_LABEL_GUEST_FAULT)
+      try Ptrace.setRegisters(tid, r)
+    }
+    return true
+  }
+
+  /// RFLAGS with the arithmetic flags cleared where the code at rip overwrites them before reading any: translated
+  /// code may have clobbered them there, differently on different paths.
+  public func canonicaliseFlags() throws(GuestError) {
+    let guest = control.rip
+    guard let r = range(at: guest) else { return }
+    let dead: Bool
+    if let image = r.image {
+      let offset = Int(r.low &- r.imageBase)
+      let available = max(0, min(Int(r.high - r.low), image.bytes.count - offset))
+      dead = code.translator.flagsAreDead(
+        atGuest: guest, domain: r.domain,
+        view: CodeView(base: r.low, bytes: UnsafeRawBufferPointer(rebasing: image.bytes[offset..<offset + available])))
+    } else {
+      let low = max(r.low, guest & ~0xFFF)
+      let bytes = try read(low, Int(min(r.high, low + 0x2000) - low))
+      dead = bytes.withUnsafeBytes {
+        code.translator.flagsAreDead(atGuest: guest, domain: r.domain, view: CodeView(base: low, bytes: $0))
+      }
+    }
+    if dead { control.block.pointee.rflags &= ~0x8D5 }
+  }
+}

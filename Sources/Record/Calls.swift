@@ -1,0 +1,249 @@
+import CABI
+import Glibc
+import Guest
+import Linux
+import Syscalls
+import Tape
+import Trace
+
+/// System calls that the supervisor handles: what changes the process, and what must not be done as asked.
+extension RecordSession {
+  /// REASON_SYSCALL: decides how the runtime goes on (enum bis_answer).
+  func systemCall(_ p: RecordedProcess) throws(GuestError) {
+    let block = p.control.block
+    let number = UInt32(truncatingIfNeeded: p.control.answers[0])
+    let call = PendingCall(
+      number: number, arguments: (0..<6).map { p.control.arguments[$0] }, hash: p.control.answers[1])
+    func answer(_ a: bis_answer) { block.pointee.answer = UInt64(a.rawValue) }
+    switch Int(number) {
+    case 56, 57, 58, 435: try clone(p, call)
+    case 59, 322: try execute(p, call)
+    case 60, 231: try exit(p, call)
+    case 15: try sigreturn(p, call)
+    case 9: try map(p, call)
+    case 10, 11, 25:
+      try through(p, call, call.arguments)
+    case 130: answer(BIS_ANSWER_HOT)  // rt_sigsuspend
+    default:
+      guard let row = Syscalls.row(number: number) else {
+        warn("system call \(number) is not in bis's table: it fails with ENOSYS")
+        return answer(BIS_ANSWER_HOT)
+      }
+      if row.warns {
+        warn("\(row.name) is not supported in this version: \(row.note)")
+      }
+      answer(BIS_ANSWER_HOT)
+    }
+  }
+
+  /// Lets the kernel do the call with these arguments; `afterCall` gets the result.
+  private func through(_ p: RecordedProcess, _ call: PendingCall, _ arguments: [UInt64]) throws(GuestError) {
+    p.pending = call
+    p.control.answers[0] = UInt64(call.number)
+    for (i, a) in arguments.enumerated() { p.control.arguments[i] = a }
+    p.control.block.pointee.answer = UInt64(BIS_ANSWER_AFTER.rawValue)
+  }
+
+  /// Ends a call with a result, without effects beyond those given.
+  func finish(
+    _ p: RecordedProcess, _ call: PendingCall, _ result: Int64, _ effects: [Effect] = [], flags: EventFlags = []
+  ) throws(GuestError) {
+    p.control.gpr[0] = UInt64(bitPattern: result)
+    try append(
+      p,
+      EventHead(
+        .systemCall, number: call.number, flags: flags, rip: p.control.rip, value: UInt64(bitPattern: result),
+        registers: call.hash), effects)
+    p.control.block.pointee.answer = UInt64(BIS_ANSWER_DONE.rawValue)
+  }
+
+  /// REASON_AFTER: the kernel has done a call that was let through.
+  func afterCall(_ p: RecordedProcess) throws(GuestError) {
+    let result = Int64(bitPattern: p.control.arguments[1])
+    if let parent = p.vforkParents.last, p.guest.tid != parent || p.vforkCalls.count == p.vforkParents.count,
+      p.control.block.pointee.vfork_depth < UInt64(p.vforkParents.count)
+    {
+      return try vforkReturned(p, result)
+    }
+    guard let call = p.pending else { throw .unsupported("a result without a call") }
+    p.pending = nil
+    let a = call.arguments
+    let ok = result >= 0 || result < -4095
+    switch Int(call.number) {
+    case 9 where ok: try mapped(p, call, UInt64(bitPattern: result))
+    case 10 where ok: try protected(p, call)
+    case 11 where ok:
+      let length = (a[1] + 4095) & ~4095
+      if p.guest.remove(low: a[0], high: a[0] + length) { try changed(p) }
+      try finish(p, call, result, [.unmap(address: a[0], length: length)])
+    case 25 where ok: try remapped(p, call, UInt64(bitPattern: result))
+    case 56, 57, 58, 435: try forkReturned(p, call, result)
+    default: try finish(p, call, result)
+    }
+  }
+
+  func changed(_ p: RecordedProcess) throws(GuestError) {
+    try p.guest.publishRanges()
+    try p.guest.resetFastTable()
+  }
+
+  // MARK: Mappings
+
+  private func map(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
+    var call = call
+    var a = call.arguments
+    let fixed = a[3] & 0x100010 != 0
+    let length = (a[1] &+ 4095) & ~4095
+    if fixed, a[0] < UInt64(BIS_REGION_END), a[0] &+ length > UInt64(BIS_REGION_BASE) { return try finish(p, call, -12) }
+    if a[3] & 0x20 == 0 {
+      let fd = Int32(truncatingIfNeeded: a[4])
+      let path = "/proc/\(p.guest.tid)/fd/\(fd)"
+      guard let status = try? FileStatus.of(path) else { return try through(p, call, a) }  // EBADF and the like
+      if status.mode & 0o170000 == 0o020000 {  // a character device: only /dev/zero can be taken for anonymous
+        guard status.device.major == 0 || (try? FileStatus.of("/dev/zero"))?.inode == status.inode else {
+          warn("mmap of a device is not supported in this version: it fails with ENODEV")
+          return try finish(p, call, -19)
+        }
+      } else if status.isRegular {
+        guard let file = try? files.store(path: path) else {
+          return try through(p, call, a)
+        }
+        call.file = file
+        if !fixed, a[3] & 1 == 0, isELF(path) { placeLibrary(p, file, status, &a) }
+        if a[3] & 1 != 0, a[2] & 2 != 0 { shares(p, "a file mapping that is shared and writable") }
+      }
+    } else if a[3] & 1 != 0 {
+      p.sharesMemory = true
+    }
+    p.pending = call
+    try through(p, call, a)
+  }
+
+  private func shares(_ p: RecordedProcess, _ what: String) {
+    warn("\(what) is recorded as it is when mapped: what others write to it later is not (\(p.executable))")
+  }
+
+  private func isELF(_ path: String) -> Bool {
+    guard let file = try? Descriptor.open(path, flags: O_RDONLY), let bytes = try? file.pread(count: 4, offset: 0) else {
+      return false
+    }
+    return bytes == [0x7F, 0x45, 0x4C, 0x46]
+  }
+
+  /// The same library lies at the same address in every process of the trace, so that translations are shared; near
+  /// the code cache, so that its RIP-relative operands need no detour.
+  private func placeLibrary(_ p: RecordedProcess, _ file: UInt64, _ status: FileStatus, _ a: inout [UInt64]) {
+    guard a[0] == 0 else { return }
+    let length = (a[1] + 4095) & ~4095
+    let key = file
+    let base: UInt64
+    if let known = libraryBases[key] {
+      base = known
+    } else {
+      guard nextLibrary + length + 0x1000 < UInt64(BIS_LIBRARIES_END) else { return }
+      base = nextLibrary
+      nextLibrary += (length + 0x10FFF) & ~0xFFFF
+      libraryBases[key] = base
+    }
+    guard !p.libraries.contains(key) else { return }  // a second copy goes where the kernel likes
+    p.libraries.insert(key)
+    a[0] = base
+    a[3] |= 0x100000  // MAP_FIXED_NOREPLACE
+  }
+
+  private func mapped(_ p: RecordedProcess, _ call: PendingCall, _ address: UInt64) throws(GuestError) {
+    let a = call.arguments
+    let length = (a[1] + 4095) & ~4095
+    let touched = p.guest.remove(low: address, high: address + length)
+    if a[2] & 4 != 0 {
+      let protection = a[3] & 1 != 0 ? Int(a[2] & 7) : Int(a[2] & 7)
+      try addCode(p, address, address + length, protection, call.file, a[5])
+    }
+    if touched { try changed(p) } else if a[2] & 4 != 0 { try p.guest.publishRanges() }
+    try finish(
+      p, call, Int64(bitPattern: address),
+      [
+        .map(
+          Tape.Mapping(
+            address: address, length: length, protection: UInt32(a[2] & 7),
+            flags: UInt32(truncatingIfNeeded: a[3] & 0xFFFFF), file: call.file, offset: call.file == nil ? 0 : a[5]))
+      ])
+  }
+
+  private func protected(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
+    let a = call.arguments
+    let length = (a[1] + 4095) & ~4095
+    let touched = p.guest.remove(low: a[0], high: a[0] + length)
+    if a[2] & 4 != 0 { try addCode(p, a[0], a[0] + length, Int(a[2] & 7), nil, 0) }
+    if touched { try changed(p) } else { try p.guest.publishRanges() }
+    try finish(p, call, 0, [.protect(address: a[0], length: length, protection: a[2] & 7)])
+  }
+
+  private func remapped(_ p: RecordedProcess, _ call: PendingCall, _ address: UInt64) throws(GuestError) {
+    let a = call.arguments
+    let oldLength = (a[1] + 4095) & ~4095
+    let newLength = (a[2] + 4095) & ~4095
+    guard oldLength > 0, a[3] & 4 == 0 else { throw .unsupported("mremap that keeps or doubles a mapping") }
+    let wasCode = p.guest.range(at: a[0]) != nil
+    var touched = p.guest.remove(low: a[0], high: a[0] + oldLength)
+    if p.guest.remove(low: address, high: address + newLength) { touched = true }
+    if wasCode { try addCode(p, address, address + newLength, 7, nil, 0) }
+    if touched { try changed(p) }
+    try finish(
+      p, call, Int64(bitPattern: address),
+      [.remap(oldAddress: a[0], oldLength: oldLength, newAddress: address, newLength: newLength)])
+  }
+
+  // MARK: The end
+
+  private func exit(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
+    if p.vforkParents.isEmpty {
+      try append(
+        p,
+        EventHead(
+          .exit, number: 0, rip: p.control.rip, value: call.arguments[0] & 0xFF,
+          value2: UInt64(BIS_EXIT_AT_CALL.rawValue), registers: call.hash))
+      p.endWritten = true
+    }
+    try through(p, call, call.arguments)
+  }
+
+  private func sigreturn(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
+    let control = p.control
+    let frame = try SignalFrame.parse(p.guest, uc: control.gpr[4], profile: region.profile)
+    for i in 0..<16 { control.gpr[i] = frame.gpr[i] }
+    // The event's rip is where the call was; the registers after it are its effect.
+    let values = RegisterValues(
+      general: frame.gpr, rip: frame.rip, rflags: frame.rflags, fsBase: control.block.pointee.fs_base,
+      gsBase: control.block.pointee.gs_base)
+    var effects: [Effect] = [.registers(values)]
+    if let image = frame.xstate {
+      effects.append(.extendedState(Payload(image)))
+      try codec.write(p.guest.tid, image)
+    }
+    try append(
+      p,
+      EventHead(
+        .systemCall, number: call.number, flags: .noReturn, rip: control.rip, value: frame.gpr[0],
+        registers: call.hash), effects)
+    control.rip = frame.rip
+    control.block.pointee.rflags = frame.rflags
+    try setMask(p, frame.mask)
+    let block = control.block
+    block.pointee.altstack_sp = frame.altstack.sp
+    block.pointee.altstack_flags = frame.altstack.flags & ~1
+    block.pointee.altstack_size = frame.altstack.size
+    block.pointee.answer = UInt64(BIS_ANSWER_MOVED.rawValue)
+  }
+
+  /// Sets the program's signal mask: its own, and what the kernel may know of it.
+  func setMask(_ p: RecordedProcess, _ mask: UInt64) throws(GuestError) {
+    let mine = mask & ~(1 << 8 | 1 << 18)
+    p.control.block.pointee.signal_mask = mine
+    try kernelCall("set the signal mask") { () throws(Errno) in
+      try Ptrace.setSignalMask(p.guest.tid, mine & ~RecordSession.faultSignals)
+    }
+  }
+  /// SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV: never blocked in the kernel.
+  static let faultSignals: UInt64 = 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10
+}

@@ -1,0 +1,302 @@
+import CABI
+import Glibc
+import Guest
+import Linux
+import Tape
+import Trace
+
+/// fork, vfork, exec and the end of processes.
+extension RecordSession {
+  // MARK: fork and vfork
+
+  /// Flags of clone(2), uapi/linux/sched.h.
+  private enum Clone {
+    static let vm: UInt64 = 0x100
+    static let vfork: UInt64 = 0x4000
+    static let parentSetTID: UInt64 = 0x10_0000
+    static let thread: UInt64 = 0x1_0000
+    static let setTLS: UInt64 = 0x8_0000
+    static let untraced: UInt64 = 0x80_0000
+    static let childSetTID: UInt64 = 0x100_0000
+    static let pidFD: UInt64 = 0x1000
+    static let clearSignalHandlers: UInt64 = 0x1_0000_0000
+    static let intoCgroup: UInt64 = 0x2_0000_0000
+  }
+
+  /// The arguments of every way to make a process: flags (with the exit signal), stack, ptid, ctid, tls.
+  private func cloneArguments(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) -> [UInt64]? {
+    let a = call.arguments
+    switch call.number {
+    case 57: return [17, 0, 0, 0, 0]
+    case 58: return [Clone.vm | Clone.vfork | 17, 0, 0, 0, 0]
+    case 56: return [a[0], a[1], a[2], a[3], a[4]]
+    default:
+      guard a[1] >= 64, a[1] <= 4096, let bytes = try? p.guest.read(a[0], 64) else { return nil }
+      let w = bytes.withUnsafeBytes { b in (0..<8).map { b.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) } }
+      let stack = w[5] == 0 ? 0 : w[5] &+ w[6]
+      let ptid = w[0] & Clone.pidFD != 0 ? w[1] : w[3]
+      if w[0] & Clone.pidFD != 0, w[0] & Clone.parentSetTID != 0 { return nil }
+      return [w[0] & ~0xFF | w[4] & 0xFF, stack, ptid, w[2], w[7]]
+    }
+  }
+
+  func clone(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
+    guard let c = try cloneArguments(p, call) else { return try finish(p, call, -38) }
+    let block = p.control.block
+    if c[0] & Clone.thread != 0 {
+      warn("\(p.executable) (pid \(p.guest.pid)) starts a thread: threads are not supported in this version; "
+        + "the call fails with EAGAIN")
+      return try finish(p, call, -11)
+    }
+    if c[0] & (Clone.intoCgroup | Clone.clearSignalHandlers) != 0 { return try finish(p, call, -38) }
+    let sharesMemory = c[0] & Clone.vm != 0
+    if sharesMemory, c[0] & Clone.vfork == 0 || !p.vforkParents.isEmpty {
+      warn("\(p.executable) makes a process that shares its memory: not supported in this version; it fails with EAGAIN")
+      return try finish(p, call, -11)
+    }
+    p.forkFlags = c[0]
+    p.control.answers[0] = c[0] & ~Clone.untraced
+    p.control.answers[1] = c[2]
+    p.control.answers[2] = c[3]
+    p.control.answers[3] = c[4]
+    p.control.answers[4] = c[1]
+    var pending = call
+    pending.clone = c
+    if sharesMemory {
+      p.vforkCalls.append(pending)
+      p.vforkParents.append(p.guest.tid)
+      p.control.arguments[0] = call.hash
+      p.control.arguments[1] = UInt64(call.number)
+      block.pointee.answer = UInt64(BIS_ANSWER_VFORK.rawValue)
+    } else {
+      p.pending = pending
+      p.childSlot = try kernelCall("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
+      block.pointee.child_slot_offset = p.childSlot!.offset
+      if p.sharesMemory {
+        warn("\(p.executable) forks with writable memory that both share: writes of the other are not recorded")
+      }
+      block.pointee.answer = UInt64(BIS_ANSWER_FORK.rawValue)
+    }
+  }
+
+  /// PTRACE_EVENT_FORK, VFORK, CLONE: the parent reports its child, inside the call.
+  func forked(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
+    let message = try kernelCall("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(tid) }
+    let child = ThreadID(Int32(truncatingIfNeeded: message))
+    if let parent = p.vforkParents.last, parent == tid, p.guest.tid == tid {
+      p.guest.tid = child
+      p.control.block.pointee.tid = UInt64(child.rawValue)
+      processes[child] = p
+    } else {
+      try makeChild(p, child)
+    }
+    // The child's first stop may have come already.
+    if early.remove(child) == nil {
+      let status = try kernelCall("wait for the child") { () throws(Errno) in try wait(for: child) }
+      guard case .stopped = status.kind else { throw .gone }
+    }
+    resume(child)
+    resume(tid)
+  }
+
+  private func makeChild(_ p: RecordedProcess, _ child: ThreadID) throws(GuestError) {
+    guard let slot = p.childSlot, let call = p.pending, let c = call.clone else {
+      throw .unsupported("a child that nobody asked for")
+    }
+    p.childSlot = nil
+    let guest = GuestProcess(code: code, slot: slot, tid: child, pid: child.rawValue)
+    slot.control.base.copyMemory(from: p.control.base, byteCount: Int(BIS_CONTROL_SIZE))
+    let q = try register(guest, origin: .fork, parent: p.sink.number, parentEvent: p.sink.eventCount)
+    initialise(q)
+    try guest.inherit(from: p.guest)
+    q.libraries = p.libraries
+    q.sharesMemory = p.sharesMemory
+    let control = slot.control
+    if c[1] != 0 { control.gpr[4] = c[1] }
+    if c[0] & Clone.setTLS != 0 { control.block.pointee.fs_base = c[4] }
+    var effects: [Effect] = []
+    if c[0] & Clone.childSetTID != 0 {
+      effects.append(.memory(address: c[3], Payload(withUnsafeBytes(of: child.rawValue) { Array($0) })))
+    }
+    if c[0] & Clone.setTLS != 0 { effects.append(.bases(fs: c[4], gs: control.block.pointee.gs_base)) }
+    control.block.pointee.event_count = 0
+    try append(
+      q,
+      EventHead(
+        .start, number: UInt32(BIS_START_FORK.rawValue), rip: control.rip, value: p.sink.number,
+        value2: p.sink.eventCount), effects)
+    processes[child] = q
+    p.children.append((child.rawValue, q.sink.number))
+  }
+
+  /// The parent is back from fork.
+  func forkReturned(_ p: RecordedProcess, _ call: PendingCall, _ result: Int64) throws(GuestError) {
+    if let slot = p.childSlot {
+      rings.release(slot)
+      p.childSlot = nil
+    }
+    guard result > 0, let c = call.clone, let child = p.children.popLast() else { return try finish(p, call, result) }
+    var effects: [Effect] = [.process(tape: child.tape, pid: UInt64(child.pid))]
+    if c[0] & (Clone.parentSetTID | Clone.pidFD) != 0 {
+      effects.append(.memory(address: c[2], Payload(try p.guest.read(c[2], 4))))
+    }
+    try finish(p, call, result, effects, flags: .supervisor)
+  }
+
+  /// The vfork child is gone (ended, or another program now): the parent runs again.
+  func vforkReturned(_ p: RecordedProcess, _ result: Int64) throws(GuestError) {
+    guard let parent = p.vforkParents.popLast(), let call = p.vforkCalls.popLast() else {
+      throw .unsupported("a vfork that nobody asked for")
+    }
+    if p.guest.tid != parent { processes[p.guest.tid] = processes[p.guest.tid] === p ? nil : processes[p.guest.tid] }
+    p.guest.tid = parent
+    if result < 0 { return try finish(p, call, result) }
+    p.control.gpr[0] = UInt64(bitPattern: result)
+    try append(p, EventHead(.vforkLeave, rip: p.control.rip, value: UInt64(bitPattern: result)))
+    p.control.block.pointee.answer = UInt64(BIS_ANSWER_DONE.rawValue)
+  }
+
+  // MARK: exec
+
+  func execute(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
+    p.pending = call
+    let a = call.arguments
+    if call.number == 59, let name = try? readCString(p.guest.tid, a[0]) {
+      let path = String(decoding: name, as: UTF8.self)
+      let full = path.hasPrefix("/") ? path : "/proc/\(p.guest.tid)/cwd/\(path)"
+      if let file = try? Descriptor.open(full, flags: O_RDONLY), let bytes = try? file.pread(count: 20, offset: 0),
+        bytes.count == 20, bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]), bytes[4] == 1
+      {
+        warn("\(path) is a 32-bit program, which bis cannot record: exec fails with ENOEXEC")
+        return try finish(p, call, -8)
+      }
+    }
+    p.control.answers[0] = UInt64(call.number)
+    for i in 0..<6 { p.control.arguments[i] = a[i] }
+    p.control.block.pointee.answer = UInt64(BIS_ANSWER_AFTER.rawValue)
+  }
+
+  /// PTRACE_EVENT_EXEC: another program; the old tape ends (or, in a vfork child, goes on with the parent).
+  func executed(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
+    try kernelCall("finish exec") { () throws(Errno) in try finishExecStop(tid) }
+    let slot = try kernelCall("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
+    inheritAcrossExec(from: p.control, to: slot.control, tid)
+    let parentEvent = p.sink.eventCount
+    let parentTape = p.sink.number
+    if p.vforkParents.isEmpty {
+      try append(p, EventHead(.exec, rip: p.control.rip, value: nextTape, registers: p.pending?.hash ?? 0))
+      p.endWritten = true
+      try close(p, .exec(tape: nextTape))
+    } else {
+      p.pending = nil
+      processes[tid] = nil
+    }
+    do throws(GuestError) {
+      try begin(tid, slot, how: .exec, parent: parentTape, parentEvent: parentEvent)
+    } catch {
+      warn("cannot record \(readText("/proc/\(tid)/comm")): \(error)")
+      try? Ptrace.kill(process: tid)
+      throw error
+    }
+  }
+
+  /// Ignored signals, the mask and open standard streams survive exec.
+  private func inheritAcrossExec(from old: Control, to new: Control, _ tid: ThreadID) {
+    new.block.pointee.signal_mask = old.block.pointee.signal_mask
+    for s in 1...64 where old.actions[s].handler == 1 { new.actions[s].handler = 1 }
+    for fd in 0..<1024 where old.standardStreams[fd] != 0 {
+      if (try? FileStatus.of("/proc/\(tid)/fd/\(fd)")) != nil { new.standardStreams[fd] = old.standardStreams[fd] }
+    }
+  }
+
+  func readText(_ path: String) -> String {
+    String(decoding: (try? readFile(path)) ?? [], as: UTF8.self).trimmingNewline
+  }
+
+  // MARK: The end
+
+  /// PTRACE_EVENT_EXIT: the last look at a thread.
+  func exiting(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
+    defer { resume(tid) }
+    guard p.guest.tid == tid, !p.endWritten, p.vforkParents.isEmpty else { return }
+    let status = try kernelCall("ask for the exit status") { () throws(Errno) in try Ptrace.eventMessage(tid) }
+    let signal = status & 0x7F
+    let r = try kernelCall("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    var flags: EventFlags = []
+    if p.guest.place(r.rip) == .translated { flags.insert(.asynchronous) }
+    try append(
+      p,
+      EventHead(
+        .exit, number: signal == 0 ? 0 : 1, flags: flags, rip: p.control.rip,
+        value: signal == 0 ? status >> 8 & 0xFF : signal, value2: UInt64(BIS_EXIT_AT_CALL.rawValue)))
+    p.endWritten = true
+  }
+
+  func ended(_ p: RecordedProcess, _ tid: ThreadID, _ how: RecordOutcome) throws(GuestError) {
+    processes[tid] = nil
+    if tid == root { outcome = how }
+    if p.vforkParents.contains(tid) || (!p.vforkParents.isEmpty && p.guest.tid == tid) { return }
+    switch how {
+    case .exited(let status): try close(p, .exited(status))
+    case .signaled(let signal): try close(p, .signalled(signal))
+    }
+  }
+
+  /// Flushes and closes a tape and gives the slot back.
+  func close(_ p: RecordedProcess, _ how: Manifest.Outcome) throws(GuestError) {
+    guard !p.sink.isFinished else { return }
+    collectStatistics(p)
+    try tape { () throws(TraceError) in
+      if !p.endWritten {
+        try p.sink.append(EventHead(.lost, number: LostReason.killed.rawValue, rip: p.control.rip))
+      }
+      let count = p.sink.eventCount
+      let size = try p.sink.finish()
+      try manifest.end(
+        tape: p.sink.number,
+        Manifest.TapeEnd(outcome: how, eventCount: count, byteCount: size))
+    }
+    rings.release(p.guest.slot)
+  }
+
+  /// The program has ended and nobody waits for the rest of its processes: their tapes end here.
+  func endOthers() throws(GuestError) {
+    var seen: Set<UInt64> = []
+    let rest = processes.values.filter { seen.insert($0.sink.number).inserted }
+    printError("bis: \(rest.count) process\(rest.count == 1 ? "" : "es") still running when the program ended; "
+      + "the recording ends them (record -w waits for them)\n")
+    for tid in processes.keys { try? Ptrace.kill(process: tid) }
+    for _ in 0..<10_000 where !processes.isEmpty {
+      guard let status = try? waitAny() else { break }
+      guard let p = processes[status.tid] else { continue }
+      switch status.kind {
+      case .stopped(.event(.exit)): try? exiting(p, status.tid)
+      case .stopped: resume(status.tid)
+      case .exited(let code): try ended(p, status.tid, .exited(code))
+      case .signaled(let signal, _): try ended(p, status.tid, .signaled(signal))
+      }
+    }
+  }
+
+  /// bis itself failed: end everything, keep what is on the tapes.
+  func abandon() {
+    for tid in processes.keys { try? Ptrace.kill(process: tid) }
+    var seen: Set<UInt64> = []
+    for p in processes.values where seen.insert(p.sink.number).inserted { try? close(p, .lost) }
+    while !processes.isEmpty, let status = try? waitAny() {
+      switch status.kind {
+      case .stopped: resume(status.tid)
+      default: processes[status.tid] = nil
+      }
+    }
+  }
+
+  private func collectStatistics(_ p: RecordedProcess) {
+    for i in 0..<statistics.count { statistics[i] &+= p.control.stats[i] }
+    for i in 0..<16 { p.control.stats[i] = 0 }
+  }
+}
+
+extension String {
+  var trimmingNewline: String { hasSuffix("\n") ? String(dropLast()) : self }
+}

@@ -1,0 +1,217 @@
+import CABI
+import CPUModel
+import Guest
+import Linux
+import Tape
+import Trace
+import Translate
+
+/// A recording under way: all its processes, and the loop that serves their stops.
+///
+/// One thread owns it (ptrace). The files beside this one hold the parts: start and exec, system calls, signals.
+final class RecordSession {
+  let options: RecordOptions
+  let trace: TraceDirectory
+  let manifest: ManifestWriter
+  let files: FileStore
+  let region: Region
+  let rings: Rings
+  let code: CodeSpace
+  let codec: XStateCodec
+  let injector: Injector
+  /// By thread: processes whose thread is known.
+  var processes: [ThreadID: RecordedProcess] = [:]
+  /// First stops of children whose parent has not reported them yet.
+  var early: Set<ThreadID> = []
+  var nextTape: UInt64 = 0
+  var root = ThreadID(0)
+  var outcome: RecordOutcome?
+  /// Addresses given to library files, so that they are the same in all processes.
+  var libraryBases: [UInt64: UInt64] = [:]
+  var nextLibrary = UInt64(BIS_LIBRARIES_BASE)
+  var warned: Set<String> = []
+  /// Sums of the processes' counters (enum bis_stat).
+  var statistics = [UInt64](repeating: 0, count: 16)
+
+  init(_ options: RecordOptions) throws(RecordError) {
+    self.options = options
+    guard let name = options.program.first else { throw RecordError("no program to record") }
+    let path: String
+    do throws(ExecutableError) { path = try resolveExecutable(name) } catch { throw RecordError("\(error)") }
+    try RecordSession.checkExecutable(path)
+    let profile = try RecordSession.profile(options.cpu)
+    do throws(TraceError) {
+      if let output = options.output {
+        trace = try TraceStore.create(at: output)
+      } else {
+        let store = TraceStore.standard()
+        trace = try store.create(program: name)
+        try store.setLatest(trace)
+      }
+      manifest = try ManifestWriter(trace, recording: RecordSession.describe(options, profile))
+      files = try FileStore(manifest)
+    } catch { throw RecordError(error) }
+    do throws(Errno) {
+      region = try Region(profile: profile)
+      rings = try Rings(path: trace.ringsPath)
+    } catch {
+      throw RecordError("cannot set up shared memory: \(error)", hint: error == .noSpace ? "the disk is full" : "")
+    }
+    code = region.makeCodeSpace()
+    codec = XStateCodec(profile: profile)
+    injector = Injector(region: region, rings: rings)
+    try start(path)
+  }
+
+  // MARK: The loop
+
+  func run() throws(RecordError) -> (outcome: RecordOutcome, trace: String) {
+    do throws(GuestError) {
+      while !processes.isEmpty {
+        if outcome != nil, !options.waitForAll, !processes.values.contains(where: { $0.guest.pid == root.rawValue }) {
+          try endOthers()
+          break
+        }
+        guard let status = try next() else { break }
+        try serve(status)
+      }
+    } catch {
+      abandon()
+      throw RecordError(error)
+    }
+    let result = outcome ?? .exited(0)
+    do throws(TraceError) {
+      switch result {
+      case .exited(let status): try manifest.finish(.exited(status))
+      case .signaled(let signal): try manifest.finish(.signalled(signal))
+      }
+    } catch { throw RecordError(error) }
+    removeRings()
+    return (result, trace.path)
+  }
+
+  private func next() throws(GuestError) -> WaitStatus? {
+    while true {
+      do throws(Errno) { return try waitAny() } catch {
+        if error == .noChild { return nil }
+        if error != .interrupted { throw .kernel("wait for the program", error) }
+      }
+    }
+  }
+
+  private func serve(_ status: WaitStatus) throws(GuestError) {
+    guard let process = processes[status.tid] else {
+      if case .stopped = status.kind { early.insert(status.tid) }
+      return
+    }
+    do throws(GuestError) {
+      switch status.kind {
+      case .exited(let code): try ended(process, status.tid, .exited(code))
+      case .signaled(let signal, _): try ended(process, status.tid, .signaled(signal))
+      case .stopped(let reason): try stopped(process, status.tid, reason)
+      }
+    } catch {
+      if case .gone = error { return }  // killed under our hands: its end is reported next
+      throw error
+    }
+  }
+
+  private func stopped(_ p: RecordedProcess, _ tid: ThreadID, _ reason: StopReason) throws(GuestError) {
+    switch reason {
+    case .signal(5) where p.control.reason != BIS_REASON_NONE:
+      let why = p.control.reason
+      try serveRuntime(p, why)
+    case .signal(let signal):
+      try signalStop(p, tid, signal)
+    case .event(.exec):
+      try executed(p, tid)
+    case .event(.fork), .event(.vfork), .event(.clone):
+      try forked(p, tid)
+    case .event(.exit):
+      try exiting(p, tid)
+    case .event(.stop), .event(.vforkDone), .event(.seccomp), .event(.other), .syscall:
+      resume(tid)
+    case .groupStop:
+      try? kernelCall("listen") { () throws(Errno) in try Ptrace.listen(tid) }
+    }
+  }
+
+  func resume(_ tid: ThreadID, _ signal: Int32 = 0) {
+    do throws(Errno) { try Ptrace.cont(tid, signal) } catch { /* gone: its end is reported next */ }
+  }
+
+  /// The runtime asks (int3). The process goes on unless a handler says otherwise.
+  private func serveRuntime(_ p: RecordedProcess, _ why: bis_reason) throws(GuestError) {
+    let block = p.control.block
+    block.pointee.reason = 0
+    switch why {
+    case BIS_REASON_MISS, BIS_REASON_MISS_INDIRECT, BIS_REASON_EXIT_DIRECT:
+      if try !p.guest.serveTranslation(why) {
+        guard try faultAtTarget(p) else { return }
+      }
+    case BIS_REASON_RING:
+      try tape { () throws(TraceError) in try p.sink.flush() }
+    case BIS_REASON_SYSCALL:
+      try systemCall(p)
+    case BIS_REASON_AFTER:
+      try afterCall(p)
+    case BIS_REASON_SIGNALS:
+      guard try deliverSignals(p, atExpiry: false) else { return }
+    case BIS_REASON_EXPIRED:
+      guard try expired(p) else { return }
+    case BIS_REASON_CHECKSUM:
+      try checksum(p)
+    case BIS_REASON_SPECIAL:
+      guard try specialFault(p) else { return }
+    case BIS_REASON_FATAL:
+      throw .runtime(line: p.control.arguments[0])
+    default:
+      throw .unsupported("the runtime asked for \(why.rawValue), which is no question")
+    }
+    resume(p.guest.tid)
+  }
+
+  private func expired(_ p: RecordedProcess) throws(GuestError) -> Bool {
+    let block = p.control.block
+    guard let guest = region.translator.guestAddress(ofBody: block.pointee.resume_host) else {
+      throw .unsupported("a tick ran out at an unknown place")
+    }
+    block.pointee.rip = guest
+    if block.pointee.pending_signals != 0 { return try deliverSignals(p, atExpiry: true) }
+    return true
+  }
+
+  // MARK: Checks
+
+  private func checksum(_ p: RecordedProcess) throws(GuestError) {
+    let registers = try p.guest.registerChecksum(codec)
+    let ranges = try p.guest.memoryChecksums()
+    var total: UInt64 = 0
+    for r in ranges { total = (total << 7 | total >> 57) ^ r.checksum }
+    try append(
+      p, EventHead(.checksum, rip: p.control.rip, value: registers, value2: total),
+      ranges.map { .checksumRange(address: $0.address, length: $0.length, checksum: $0.checksum) })
+  }
+
+  // MARK: Helpers
+
+  func append(_ p: RecordedProcess, _ event: EventHead, _ effects: [Effect] = []) throws(GuestError) {
+    try tape { () throws(TraceError) in try p.sink.append(event, effects) }
+  }
+
+  func tape<T>(_ body: () throws(TraceError) -> T) throws(GuestError) -> T {
+    do throws(TraceError) { return try body() } catch { throw .unsupported("\(error)") }
+  }
+
+  func kernelCall<T>(_ what: String, _ body: () throws(Errno) -> T) throws(GuestError) -> T {
+    do throws(Errno) { return try body() } catch {
+      if error == .gone { throw .gone }
+      throw .kernel(what, error)
+    }
+  }
+
+  func warn(_ text: String) {
+    guard warned.insert(text).inserted else { return }
+    printError("bis: \(text)\n")
+  }
+}

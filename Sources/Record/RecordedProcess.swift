@@ -1,0 +1,50 @@
+import CABI
+import Guest
+import Linux
+import Tape
+
+/// A signal that has come and waits for a point where the program's state is exact.
+struct QueuedSignal {
+  let number: Int32
+  let information: [UInt8]
+}
+
+/// A system call that the supervisor let through; what is to be done when it has a result.
+struct PendingCall {
+  let number: UInt32
+  let arguments: [UInt64]
+  let hash: UInt64
+  var file: UInt64?
+  /// clone: flags, stack, ptid, ctid, tls.
+  var clone: [UInt64]?
+}
+
+/// A process while it is recorded.
+final class RecordedProcess {
+  let guest: GuestProcess
+  let sink: TapeSink
+  var queue: [QueuedSignal] = []
+  var pending: PendingCall?
+  /// Threads that are suspended in vfork while a child borrows their address space; the innermost last.
+  var vforkParents: [ThreadID] = []
+  /// The parents' unfinished vfork calls.
+  var vforkCalls: [PendingCall] = []
+  /// The EXIT event is on the tape.
+  var endWritten = false
+  /// Fork: the child's slot, prepared before the call.
+  var childSlot: Slot?
+  var forkFlags: UInt64 = 0
+  /// Writable memory shared with others, if any.
+  var sharesMemory = false
+  /// Children made by the fork under way.
+  var children: [(pid: Int32, tape: UInt64)] = []
+  var executable = ""
+  /// Library files that lie at their place (file numbers).
+  var libraries: Set<UInt64> = []
+  var control: Control { guest.control }
+
+  init(guest: GuestProcess, sink: TapeSink) {
+    self.guest = guest
+    self.sink = sink
+  }
+}

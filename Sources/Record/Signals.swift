@@ -1,0 +1,281 @@
+import BisRuntime
+import CABI
+import CPUModel
+import Guest
+import Linux
+import Tape
+import Translate
+
+/// Signals: synchronous ones at once, asynchronous ones at the next point where the program's state is exact.
+extension RecordSession {
+  private enum Default { case terminate, ignore, stop }
+  private func defaultAction(_ signal: Int32) -> Default {
+    switch signal {
+    case 17, 18, 23, 28: .ignore  // CHLD CONT URG WINCH
+    case 19, 20, 21, 22: .stop  // STOP TSTP TTIN TTOU
+    default: .terminate
+    }
+  }
+
+  /// A signal-delivery stop that is not the runtime's question.
+  func signalStop(_ p: RecordedProcess, _ tid: ThreadID, _ signal: Int32) throws(GuestError) {
+    let info = try kernelCall("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
+    let r = try kernelCall("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    guard tid == p.guest.tid else {  // a vfork parent, suspended: what comes for it waits
+      return resume(tid, signal)
+    }
+    if info.code > 0, [4, 5, 7, 8, 11].contains(signal) {
+      if try fault(p, info, r) { resume(p.guest.tid) }
+      return
+    }
+    let action = p.control.actions[Int(signal)]
+    let ignored = action.handler == 1 || (action.handler == 0 && defaultAction(signal) == .ignore)
+    if ignored {
+      try restartInterrupted(p, r)
+      return resume(tid)
+    }
+    if action.handler == 0, defaultAction(signal) == .stop { return resume(tid, signal) }
+    p.queue.append(QueuedSignal(number: signal, information: info.withBytes { Array($0) }))
+    p.control.block.pointee.pending_signals = 1
+    try makeStop(p, r, restarts: action.handler > 1 && action.flags & 0x1000_0000 != 0)
+    resume(p.guest.tid)
+  }
+
+  private enum Restart {
+    static let sys: Int64 = -512, noIntr: Int64 = -513, noHand: Int64 = -514, block: Int64 = -516
+  }
+
+  /// A signal that the program does not notice has interrupted a call that the kernel would not restart by itself.
+  private func restartInterrupted(_ p: RecordedProcess, _ r: Registers) throws(GuestError) {
+    guard r.rip == Region.address(BIS_LABEL_INTERRUPTIBLE_END), Int64(bitPattern: r.rax) == -4,
+      Int64(bitPattern: r.orig_rax) >= 0
+    else { return }
+    try kernelCall("set registers") { () throws(Errno) in
+      var again = r
+      again.rip -= 2
+      again.rax = r.orig_rax
+      again.orig_rax = .max
+      try Ptrace.setRegisters(p.guest.tid, again)
+    }
+  }
+
+  /// Sees to it that the process stops soon where its state is exact.
+  private func makeStop(_ p: RecordedProcess, _ r: Registers, restarts: Bool) throws(GuestError) {
+    let tid = p.guest.tid
+    func set(_ change: (inout Registers) -> Void) throws(GuestError) {
+      var new = r
+      change(&new)
+      try kernelCall("set registers") { () throws(Errno) in try Ptrace.setRegisters(tid, new) }
+    }
+    switch p.guest.place(r.rip) {
+    case .runtime:
+      let start = Region.address(BIS_LABEL_INTERRUPTIBLE_START), end = Region.address(BIS_LABEL_INTERRUPTIBLE_END)
+      if r.rip >= start, r.rip < end {
+        try set {
+          $0.rip = Region.address(BIS_LABEL_INTERRUPTIBLE_ABORT)
+          $0.orig_rax = .max
+        }
+      } else if r.rip == end, Int64(bitPattern: r.orig_rax) >= 0 {
+        let code = Int64(bitPattern: r.rax)
+        let again = code == Restart.noIntr || (code == Restart.sys && restarts)
+        if [Restart.sys, Restart.noIntr, Restart.noHand, Restart.block].contains(code) {
+          try set {
+            $0.rax = UInt64(bitPattern: again ? Restart.sys : -4)
+            $0.orig_rax = .max
+          }
+        }
+      } else {
+        p.control.expireAtNextTick()
+      }
+    case .translated:
+      // A tick may be half done: finish it first, or its count is lost.
+      for _ in 0..<64 {
+        let now = try kernelCall("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+        guard p.guest.place(now.rip) == .translated, let at = region.translator.locate(host: now.rip),
+          at.kind == .stepOn
+        else { break }
+        try p.guest.singleStep()
+      }
+      p.control.expireAtNextTick()
+    case .outside:
+      p.control.expireAtNextTick()
+    }
+  }
+
+  // MARK: Delivery
+
+  /// REASON_SIGNALS, or a tick ran out while signals wait: delivers what is not blocked. False when the process was
+  /// resumed (to die) or must not be resumed here.
+  func deliverSignals(_ p: RecordedProcess, atExpiry: Bool) throws(GuestError) -> Bool {
+    let block = p.control.block
+    var flags: EventFlags = []
+    if atExpiry {
+      flags.insert(.asynchronous)
+      try p.guest.canonicaliseFlags()
+    } else if block.pointee.restart_syscall != 0 {
+      flags.insert(.atEntry)
+    }
+    block.pointee.pending_signals = 0
+    while let i = p.queue.firstIndex(where: { block.pointee.signal_mask >> UInt64($0.number - 1) & 1 == 0 }) {
+      let signal = p.queue.remove(at: i)
+      let action = p.control.actions[Int(signal.number)]
+      if action.handler == 1 || (action.handler == 0 && defaultAction(signal.number) == .ignore) { continue }
+      if action.handler == 0 {
+        try append(
+          p,
+          EventHead(
+            .exit, number: 1, flags: flags, rip: p.control.rip, value: UInt64(signal.number),
+            value2: UInt64((flags.contains(.atEntry) ? BIS_EXIT_AT_CALL : BIS_EXIT_IMMEDIATE).rawValue)))
+        p.endWritten = true
+        try kernelCall("reset a signal") { () throws(Errno) in
+          try Ptrace.setSignalMask(p.guest.tid, block.pointee.signal_mask & ~RecordSession.faultSignals)
+        }
+        resume(p.guest.tid, signal.number)
+        return false
+      }
+      try deliver(
+        p, signal.number, signal.information, action, cause: BIS_SIGNAL_ASYNC, flags: flags, trap: 0, error: 0, cr2: 0)
+      flags = []
+    }
+    return true
+  }
+
+  /// Builds the frame and moves the program to its handler; writes the event.
+  private func deliver(
+    _ p: RecordedProcess, _ signal: Int32, _ information: [UInt8], _ action: bis_sigaction, cause: bis_signal_cause,
+    flags: EventFlags, trap: UInt64, error: UInt64, cr2: UInt64
+  ) throws(GuestError) {
+    let control = p.control
+    let block = control.block
+    let mask = block.pointee.signal_mask
+    let event = EventHead(
+      .signal, number: UInt32(signal), flags: flags, rip: control.rip, value: UInt64(cause.rawValue),
+      registers: control.registerHash())
+    let frame = SignalFrame.build(
+      control: control, action: action, information: information, xstate: try codec.read(p.guest.tid),
+      profile: region.profile, mask: mask, trap: trap, error: error, cr2: cr2, oldMask: mask)
+    do throws(GuestError) { try p.guest.write(frame.address, frame.bytes) } catch {
+      if case .gone = error { throw error }
+      return try die(p, 11, event)
+    }
+    control.gpr[4] = frame.handlerRSP
+    control.gpr[7] = UInt64(signal)
+    control.gpr[6] = frame.siginfo
+    control.gpr[2] = frame.ucontext
+    control.gpr[0] = 0
+    control.rip = action.handler
+    block.pointee.rflags &= ~0x10500  // DF, TF, RF
+    block.pointee.resume_host = 0
+    if action.flags & 0x8000_0000 != 0 { control.actions[Int(signal)].handler = 0 }  // SA_RESETHAND
+    var new = mask | action.mask
+    if action.flags & 0x4000_0000 == 0 { new |= 1 << UInt64(signal - 1) }
+    try setMask(p, new)
+    let initial = codec.initialState()
+    try codec.write(p.guest.tid, initial)
+    try append(
+      p, event,
+      [.signalInfo(Payload(information))] + memoryEffects(frame.address, frame.bytes) + [
+        .registers(
+          RegisterValues(
+            general: (0..<16).map { control.gpr[$0] }, rip: control.rip, rflags: block.pointee.rflags,
+            fsBase: block.pointee.fs_base, gsBase: block.pointee.gs_base)),
+        .extendedState(Payload(initial)),
+      ])
+  }
+
+  /// The program dies of a signal at exactly this point.
+  private func die(_ p: RecordedProcess, _ signal: Int32, _ at: EventHead) throws(GuestError) {
+    var head = at
+    head.kind = .exit
+    head.number = 1
+    head.value = UInt64(signal)
+    head.value2 = UInt64((at.flags.contains(.atEntry) ? BIS_EXIT_AT_CALL : BIS_EXIT_IMMEDIATE).rawValue)
+    try append(p, head)
+    p.endWritten = true
+    try? Ptrace.setSignalMask(p.guest.tid, 0)
+    resume(p.guest.tid, signal)
+    throw .gone
+  }
+
+  // MARK: Faults
+
+  /// A synchronous signal. True when the process may be resumed.
+  private func fault(_ p: RecordedProcess, _ info: SignalInfo, _ r: Registers) throws(GuestError) -> Bool {
+    if try p.guest.handleGuardedWrite(info, r) { return true }
+    switch p.guest.place(r.rip) {
+    case .runtime:
+      if try p.guest.handleGuestAccessFault(r) { return true }
+      let inCopy = p.guest.isGuestCopy(r.rip)
+      guard inCopy else {
+        throw .unsupported(
+          "signal \(info.signo) in the runtime at \(String(r.rip - UInt64(BIS_RUNTIME_BASE), radix: 16)), address \(String(info.address, radix: 16))")
+      }
+      // The operand of a special instruction: the fault is the program's, at the instruction.
+      p.control.rip -= p.guest.descriptorLength()
+    case .translated:
+      var at = r
+      if info.signo == 5, info.code == 0x80 { at.rip -= 1 }  // int3 reports the address after it
+      switch p.guest.capture(at) {
+      case .state: break
+      case .stepOn: throw .unsupported("a fault inside a template at \(String(r.rip, radix: 16))")
+      case .unknown: throw .unsupported("a fault in unknown translated code at \(String(r.rip, radix: 16))")
+      }
+      if info.signo == 5, info.code == 0x80 { p.control.rip += 1 }
+    case .outside:
+      throw .unsupported("the program left translated code at \(String(r.rip, radix: 16)): signal \(info.signo)")
+    }
+    try p.guest.canonicaliseFlags()
+    var information = info
+    if [4, 5, 8].contains(info.signo), info.code != 0x80 { information.words[2] = p.control.rip }
+    return try deliverFault(p, information)
+  }
+
+  private func deliverFault(_ p: RecordedProcess, _ info: SignalInfo) throws(GuestError) -> Bool {
+    let signal = info.signo
+    let action = p.control.actions[Int(signal)]
+    let blocked = p.control.block.pointee.signal_mask >> UInt64(signal - 1) & 1 != 0
+    let head = EventHead(
+      .exit, number: 1, rip: p.control.rip, value: UInt64(signal), value2: UInt64(BIS_EXIT_FAULT.rawValue))
+    if action.handler <= 1 || blocked {
+      try append(p, head)
+      p.endWritten = true
+      resume(p.guest.tid, signal)
+      return false
+    }
+    let trap: [Int32: UInt64] = [4: 6, 5: 3, 7: 17, 8: 0, 11: 14]
+    let isPageFault = signal == 11 && info.code != 0x80
+    let error: UInt64 = isPageFault ? 4 | (info.code == 2 ? 1 : 0) | (p.guest.writesMemory(p.control.rip) ? 2 : 0) : 0
+    try deliver(
+      p, signal, info.withBytes { Array($0) }, action, cause: BIS_SIGNAL_FAULT, flags: [],
+      trap: signal == 11 && !isPageFault ? 13 : trap[signal] ?? 0, error: error, cr2: isPageFault ? info.address : 0)
+    try p.guest.restart()
+    return true
+  }
+
+  /// rip is not executable memory. True when the process may be resumed.
+  func faultAtTarget(_ p: RecordedProcess) throws(GuestError) -> Bool {
+    try synthesise(p, signal: 11, code: try p.guest.isMapped(p.control.rip) ? 2 : 1, address: p.control.rip)
+  }
+
+  /// A special instruction raised #UD or #GP (arguments: op, outcome), or is an INT 0x80.
+  func specialFault(_ p: RecordedProcess) throws(GuestError) -> Bool {
+    if p.control.arguments[0] == UInt64(BIS_SPECIAL_INT80.rawValue) {
+      warn("\(p.executable) uses int 0x80 (32-bit system calls): not supported; it faults as on a kernel without them")
+      p.control.rip -= p.guest.descriptorLength()
+      return try synthesise(p, signal: 11, code: 0x80, address: 0)
+    }
+    if p.control.arguments[1] == 2 { return try synthesise(p, signal: 4, code: 2, address: p.control.rip) }
+    return try synthesise(p, signal: 11, code: 0x80, address: 0)
+  }
+
+  private func synthesise(
+    _ p: RecordedProcess, signal: Int32, code: Int32, address: UInt64
+  ) throws(GuestError) -> Bool {
+    var info = SignalInfo()
+    info.words[0] = UInt64(UInt32(bitPattern: signal))
+    info.words[1] = UInt64(UInt32(bitPattern: code))
+    info.words[2] = address
+    try p.guest.canonicaliseFlags()
+    return try deliverFault(p, info)
+  }
+}

@@ -1,0 +1,251 @@
+import CABI
+import CPUModel
+import Glibc
+import Guest
+import Linux
+import Tape
+import Trace
+
+/// Writes to standard error, whole or not at all.
+func printError(_ text: String) {
+  var text = text
+  text.withUTF8 { _ = Glibc.write(2, $0.baseAddress, $0.count) }
+}
+
+/// How a recording and each of its processes begin.
+extension RecordSession {
+  static func checkExecutable(_ path: String) throws(RecordError) {
+    let bytes: [UInt8]
+    do throws(Errno) {
+      bytes = try Descriptor.open(path, flags: O_RDONLY).pread(count: 64, offset: 0)
+    } catch {
+      if error == .accessDenied { return }  // execute-only: exec will tell
+      throw RecordError("cannot read \(path): \(error)")
+    }
+    guard bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]), bytes.count > 18 else { return }
+    if bytes[4] == 1 {
+      throw RecordError("\(path) is a 32-bit program", hint: "bis records 64-bit x86-64 programs only")
+    }
+    if bytes[18] != 62 { throw RecordError("\(path) is for another machine than x86-64") }
+  }
+
+  static func profile(_ spec: String) throws(RecordError) -> CPUProfile {
+    let host = CPUProfile.capture(
+      cpuid: { let r = Machine.cpuid($0, $1); return (r.eax, r.ebx, r.ecx, r.edx) },
+      xcr0: Machine.xgetbv(0) ?? 0, mxcsrMask: Machine.mxcsrMask)
+    do throws(CPUSpec.Failure) { return try CPUSpec(spec).profile(host: host) } catch {
+      throw RecordError("CPU \(spec): \(error)", hint: "bis cpu list shows what can be asked for")
+    }
+  }
+
+  static func describe(_ options: RecordOptions, _ profile: CPUProfile) -> Manifest.Recording {
+    var r = Manifest.Recording()
+    r.bisVersion = "0.1"
+    var name = utsname()
+    uname(&name)
+    r.kernel = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    let begin = timePoint()
+    usleep(2000)
+    r.tscFrequency = UInt64(tscFrequency(from: begin, to: timePoint()) ?? 0)
+    r.startNanoseconds = Int64(begin.realtimeNanoseconds)
+    r.startTSC = begin.tsc
+    r.arguments = options.program
+    var buffer = [CChar](repeating: 0, count: 4096)
+    if getcwd(&buffer, buffer.count) != nil {
+      r.workingDirectory = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+    r.cpuProfile = profile.encode()
+    r.options = ["checksum": String(options.checksumEvery), "aslr": options.keepASLR ? "1" : "0", "cpu": options.cpu]
+    return r
+  }
+
+  /// Starts the program; it stands before its first instruction, with the region in it.
+  func start(_ path: String) throws(RecordError) {
+    var environment: [String] = []
+    var at = environ
+    while let entry = at.pointee {
+      environment.append(String(cString: entry))
+      at += 1
+    }
+    for (name, value) in options.environment {
+      environment.removeAll { $0.hasPrefix(name + "=") }
+      environment.append("\(name)=\(value)")
+    }
+    let inherited = Inherited.capture()
+    let tid: ThreadID
+    do throws(SpawnError) {
+      let stopped = try spawnTraced(
+        path: path, arguments: options.program, environment: environment, disableASLR: !options.keepASLR,
+        inherited: inherited)
+      tid = stopped.tid
+    } catch {
+      throw RecordError("cannot start \(options.program[0]): \(error)")
+    }
+    root = tid
+    ignoreTerminalSignals()
+    do throws(GuestError) {
+      let slot = try kernelCall("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
+      let block = slot.control.block
+      slot.control.standardStreams[1] = 1
+      slot.control.standardStreams[2] = 2
+      block.pointee.signal_mask = inherited.blockedSignals
+      for signal in 1...64 where inherited.ignoredSignals >> UInt64(signal - 1) & 1 != 0 {
+        slot.control.actions[signal].handler = 1
+      }
+      try begin(tid, slot, how: .exec, parent: nil, parentEvent: nil)
+    } catch { throw RecordError(error) }
+  }
+
+  /// bis itself must survive what the terminal sends to the whole group; the program gets it by itself.
+  private func ignoreTerminalSignals() {
+    for s in [SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE] { signal(s, SIG_IGN) }
+  }
+
+  /// A program that exec has just built becomes a process with a tape.
+  ///
+  /// - Parameter slot: its control block already holds what survives exec (signal state, standard streams).
+  func begin(
+    _ tid: ThreadID, _ slot: Slot, how: Manifest.TapeInfo.Origin, parent: UInt64?, parentEvent: UInt64?
+  ) throws(GuestError) {
+    let started = try injector.inject(into: tid, slot: slot)
+    let p = try makeProcess(tid, slot, parent: parent, parentEvent: parentEvent)
+    let control = slot.control
+    let block = control.block
+    for i in 0..<16 { control.gpr[i] = 0 }
+    control.gpr[4] = started.rsp
+    block.pointee.rip = started.rip
+    block.pointee.rflags = started.rflags
+    block.pointee.xcr0 = region.profile.xcr0
+    initialise(p)
+    let effects = try startEffects(p, started)
+    try append(p, EventHead(.start, number: UInt32(BIS_START_EXEC.rawValue), rip: started.rip), effects)
+    try p.guest.publishRanges()
+    processes[tid] = p
+    resume(tid)
+  }
+
+  /// What a control block needs whatever the process's origin.
+  func initialise(_ p: RecordedProcess) {
+    let control = p.control
+    let block = control.block
+    block.pointee.self_address = UInt64(BIS_WINDOW_BASE)
+    block.pointee.stack_top = UInt64(BIS_STACK_TOP) - 64
+    block.pointee.mode = UInt32(BIS_MODE_RECORD.rawValue)
+    block.pointee.stamp_address = UInt64(BIS_SHARED_BASE)
+    block.pointee.checksum_every = UInt64(options.checksumEvery)
+    block.pointee.checksum_next = UInt64(options.checksumEvery)
+    block.pointee.pending_signals = 0
+    block.pointee.resume_host = 0
+    block.pointee.reason = 0
+    block.pointee.tick_done = 0
+    for i in 0..<Int(BIS_TICK_WORDS) {
+      control.tick[i] = 0
+      control.tickStart[i] = 0
+    }
+    control.setTicks(target: .max)
+    block.pointee.tid = UInt64(p.guest.tid.rawValue)
+    block.pointee.pid = UInt64(p.guest.pid)
+    block.pointee.own_slot_offset = p.guest.slot.offset
+  }
+
+  private func makeProcess(
+    _ tid: ThreadID, _ slot: Slot, parent: UInt64?, parentEvent: UInt64?
+  ) throws(GuestError) -> RecordedProcess {
+    let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
+    let p = try register(guest, origin: .exec, parent: parent, parentEvent: parentEvent)
+    return p
+  }
+
+  /// A new tape for a process, noted in the manifest.
+  func register(
+    _ guest: GuestProcess, origin: Manifest.TapeInfo.Origin, parent: UInt64?, parentEvent: UInt64?
+  ) throws(GuestError) -> RecordedProcess {
+    let number = nextTape
+    nextTape += 1
+    let executable = readLink("/proc/\(guest.pid)/exe") ?? "?"
+    let arguments = (try? readFile("/proc/\(guest.pid)/cmdline")) ?? []
+    let sink = try tape { () throws(TraceError) in
+      let sink = try TapeSink(number: number, slot: guest.slot, rings: rings, trace: trace)
+      try manifest.add(
+        Manifest.TapeInfo(
+          number: number, pid: guest.pid, origin: origin, parent: parent, parentEvent: parentEvent,
+          executable: executable,
+          arguments: arguments.split(separator: 0, omittingEmptySubsequences: false).dropLast()
+            .map { String(decoding: $0, as: UTF8.self) }))
+      return sink
+    }
+    let p = RecordedProcess(guest: guest, sink: sink)
+    p.executable = executable
+    return p
+  }
+
+  /// Everything that makes the first state: mappings, memory the kernel wrote, registers.
+  private func startEffects(_ p: RecordedProcess, _ started: ProgramStart) throws(GuestError) -> [Effect] {
+    var effects: [Effect] = []
+    let tid = p.guest.tid
+    for m in started.maps {
+      let protection = (m.read ? 1 : 0) | (m.write ? 2 : 0) | (m.execute ? 4 : 0)
+      var file: UInt64?
+      if m.isFile { file = try store(path: m.path, inode: m.inode, tid: tid) }
+      let stack = m.path == "[stack]"
+      effects.append(
+        .map(
+          Tape.Mapping(
+            address: m.start, length: m.byteCount, protection: UInt32(protection),
+            flags: UInt32(m.shared ? 1 : 2) | (stack ? 0x100 : 0), file: file, offset: m.offset)))
+      if m.execute { try addCode(p, m.start, m.end, protection, file, m.offset) }
+      if m.write, m.isFile {  // the kernel clears the rest of the last page (bss)
+        let page = m.end - 4096
+        effects += memoryEffects(page, try p.guest.read(page, 4096))
+      }
+      if stack { effects += memoryEffects(started.rsp, try p.guest.read(started.rsp, Int(m.end - started.rsp))) }
+    }
+    p.control.block.pointee.brk_start = 0
+    let brk = try p.guest.remoteCall(12, 0)
+    p.control.block.pointee.brk_start = UInt64(brk)
+    p.control.block.pointee.brk_current = UInt64(brk)
+    effects.append(
+      .registers(
+        RegisterValues(
+          general: (0..<16).map { p.control.gpr[$0] }, rip: started.rip, rflags: started.rflags, fsBase: 0, gsBase: 0)))
+    effects.append(.extendedState(Payload(try codec.read(tid))))
+    return effects
+  }
+
+  /// Adds executable memory to a process.
+  func addCode(
+    _ p: RecordedProcess, _ low: UInt64, _ high: UInt64, _ protection: Int, _ file: UInt64?, _ offset: UInt64
+  ) throws(GuestError) {
+    if let file, protection & 2 == 0 {
+      let range = try code.fileRange(low: low, high: high, file: Int(file), offset: offset) {
+        storedPath(file)
+      }
+      p.guest.add(range)
+    } else {
+      p.guest.add(try code.privateRange(low: low, high: high))
+      if protection & 2 != 0 { p.guest.writableCode.append((low, high, Int32(protection))) }
+    }
+  }
+
+  func storedPath(_ file: UInt64) -> String { files.path(ofFile: file) ?? "" }
+
+  /// Copies a mapped file into the trace (once) and returns its number.
+  func store(path: String, inode: UInt64, tid: ThreadID) throws(GuestError) -> UInt64 {
+    var name = path
+    if (try? FileStatus.of(path))?.inode != inode {
+      name = "/proc/\(tid)/exe"
+      if (try? FileStatus.of(name))?.inode != inode {
+        throw .unsupported("\(path) is mapped, but not to be found there: it cannot be copied into the trace")
+      }
+    }
+    return try tape { () throws(TraceError) in try files.store(path: name) }
+  }
+
+  private func readLink(_ path: String) -> String? {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let n = buffer.withUnsafeMutableBytes { readlink(path, $0.baseAddress!, $0.count) }
+    return n > 0 ? String(decoding: buffer[0..<n], as: UTF8.self) : nil
+  }
+
+  func removeRings() { unlink(trace.ringsPath) }
+}

@@ -1,0 +1,104 @@
+import CABI
+import Guest
+import Linux
+import Tape
+import Trace
+
+/// One process's tape while it is recorded: the ring's segments become chunks, and the supervisor's own events go
+/// into the ring between the runtime's.
+final class TapeSink {
+  let number: UInt64
+  private let slot: Slot
+  private let rings: Rings
+  private var writer: TapeFileWriter?
+  private var encoder = ChunkEncoder()
+  private(set) var isFinished = false
+
+  init(number: UInt64, slot: Slot, rings: Rings, trace: TraceDirectory) throws(TraceError) {
+    self.number = number
+    self.slot = slot
+    self.rings = rings
+    writer = try TapeFileWriter(creating: number, in: trace)
+    let block = slot.control.block
+    block.pointee.tape = number
+    block.pointee.segment = 0
+    block.pointee.event_count = 0
+    beginSegment()
+  }
+
+  private var control: Control { slot.control }
+
+  private func beginSegment() {
+    let block = control.block
+    block.pointee.ring_pos = UInt64(BIS_SEGMENT_HEADER)
+    block.pointee.ring_end = UInt64(BIS_SEGMENT_SIZE)
+    SegmentHeader(tape: number, sequence: writer?.sequence ?? 0).write(to: control.segment)
+  }
+
+  private var content: UnsafeRawBufferPointer {
+    let start = Int(BIS_SEGMENT_HEADER)
+    return UnsafeRawBufferPointer(
+      start: control.segment + start, count: Int(control.block.pointee.ring_pos) - start)
+  }
+
+  /// The segment in use becomes a chunk of the tape; the next segment is begun.
+  func flush() throws(TraceError) {
+    guard !content.isEmpty else { return }
+    try writer?.append(content, encoder: &encoder)
+    let old = control.segment
+    let block = control.block
+    block.pointee.segment = (block.pointee.segment + 1) % UInt64(BIS_SEGMENT_COUNT)
+    beginSegment()
+    old.storeBytes(of: 0, as: UInt64.self)
+  }
+
+  /// Writes an event as the supervisor; the process must be stopped. Stamp, time, ticks and tid are filled in.
+  func append(_ event: EventHead, _ effects: [Effect] = []) throws(TraceError) {
+    var head = event
+    head.stamp = rings.takeStamp()
+    head.tsc = Machine.tsc()
+    head.ticks = control.ticks
+    head.tid = UInt32(truncatingIfNeeded: control.block.pointee.tid)
+    head.effectCount = UInt16(effects.count)
+    try put { $0.event(head) }
+    for effect in effects { try put { $0.effect(effect) } }
+    let block = control.block
+    let committed = block.pointee.ring_pos - UInt64(BIS_SEGMENT_HEADER)
+    SegmentHeader.commit(committed, in: control.segment)
+    block.pointee.event_count += 1
+  }
+
+  private func put(_ body: (inout RecordWriter) -> Int?) throws(TraceError) {
+    for attempt in 0..<2 {
+      var writer = RecordWriter(
+        buffer: UnsafeMutableRawBufferPointer(start: control.segment, count: Int(BIS_SEGMENT_SIZE)),
+        position: Int(control.block.pointee.ring_pos))
+      if body(&writer) != nil {
+        control.block.pointee.ring_pos = UInt64(writer.position)
+        return
+      }
+      precondition(attempt == 0, "a record larger than a segment")
+      try flush()
+    }
+  }
+
+  var eventCount: UInt64 { control.block.pointee.event_count }
+
+  /// Flushes and closes the tape; returns its size in bytes.
+  func finish() throws(TraceError) -> UInt64 {
+    guard !isFinished else { return 0 }
+    isFinished = true
+    try flush()
+    control.segment.storeBytes(of: 0, as: UInt64.self)
+    guard let writer = writer.take() else { return 0 }
+    return try writer.finish(encoder: &encoder)
+  }
+}
+
+/// Splits memory into effects of at most BIS_MEMORY_CHUNK bytes.
+func memoryEffects(_ address: UInt64, _ bytes: [UInt8]) -> [Effect] {
+  stride(from: 0, to: bytes.count, by: Int(BIS_MEMORY_CHUNK)).map { at in
+    .memory(
+      address: address + UInt64(at), Payload(Array(bytes[at..<min(at + Int(BIS_MEMORY_CHUNK), bytes.count)])))
+  }
+}

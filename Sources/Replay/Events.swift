@@ -1,0 +1,369 @@
+import BisRuntime
+import CABI
+import CPUModel
+import Guest
+import Linux
+import Tape
+import Trace
+import Translate
+
+/// What the supervisor does for a replay: start, events that the runtime cannot apply alone, signals, faults, ends.
+extension ReplaySession {
+  // MARK: Start
+
+  func startExec(_ tape: Manifest.TapeInfo) throws(GuestError) {
+    let tid: ThreadID
+    do throws(SpawnError) {
+      let stopped = try spawnTraced(
+        path: "/proc/self/exe", arguments: ["bis-replay"], environment: [], disableASLR: true)
+      tid = stopped.tid
+    } catch { throw .replay("cannot start a process to replay in: \(error)", "bis doctor says what is missing", nil) }
+    let slot = try kernelCall("make a ring") { () throws(Errno) in try rings.allocate() }
+    let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape.number) }
+    let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
+    let p = ReplayedProcess(guest: guest, feed: feed, recordedPID: tape.pid)
+    processes[tid] = p
+    _ = try injector.inject(into: tid, slot: slot)
+    initialise(p, tape: tape.number)
+    p.control.block.pointee.xcr0 = region.profile.xcr0
+    p.control.block.pointee.fs_base = 0
+    try checkedTape { () throws(TraceError) in try feed.fill(p.control) }
+    try p.guest.restart(at: BIS_LABEL_REPLAY_START)
+    report.processes += 1
+    resume(p)
+  }
+
+  private func initialise(_ p: ReplayedProcess, tape: UInt64) {
+    let control = p.control
+    let block = control.block
+    block.pointee.self_address = UInt64(BIS_WINDOW_BASE)
+    block.pointee.stack_top = UInt64(BIS_STACK_TOP) - 64
+    block.pointee.mode = UInt32(BIS_MODE_REPLAY.rawValue)
+    block.pointee.reason = 0
+    block.pointee.resume_host = 0
+    block.pointee.event_count = 0
+    block.pointee.tape = tape
+    block.pointee.tick_done = 0
+    for i in 0..<Int(BIS_TICK_WORDS) {
+      control.tick[i] = 0
+      control.tickStart[i] = 0
+    }
+    control.setTicks(target: .max)
+  }
+
+  // MARK: Questions of the runtime
+
+  /// REASON_EVENT. arg0: 0 = the record at ring_pos is for the supervisor; 1 = the path of file arg1;
+  /// 2 = the effect record at arg1.
+  func event(_ p: ReplayedProcess) throws(GuestError) -> Bool {
+    switch p.control.arguments[0] {
+    case 1:
+      try givePath(p, p.control.arguments[1])
+      return true
+    case 2:
+      return try effect(p)
+    default:
+      return try takeEvent(p)
+    }
+  }
+
+  private func givePath(_ p: ReplayedProcess, _ number: UInt64) throws(GuestError) {
+    guard let file = manifest.file(number) else {
+      throw .replay("the trace lists no file \(number)", "the trace is damaged", nil)
+    }
+    let path = Array((trace.filesPath + "/" + file.storedName).utf8)
+    let absolute = path.first == UInt8(ascii: "/") ? path : Array((currentDirectory() + "/").utf8) + path
+    guard absolute.count < Control.pathCapacity, !file.storedName.utf8.contains(UInt8(ascii: "/")) else {
+      throw .replay("the path of the trace is too long", "move it nearer to the root", nil)
+    }
+    for (i, b) in absolute.enumerated() { p.control.path[i] = b }
+    p.control.path[absolute.count] = 0
+  }
+
+  private func effect(_ p: ReplayedProcess) throws(GuestError) -> Bool {
+    let address = p.control.arguments[1]
+    let base = p.control.segment
+    let offset = Int(address &- UInt64(BIS_RING_BASE) &- p.control.block.pointee.segment * UInt64(BIS_SEGMENT_SIZE))
+    guard offset >= 0, offset < Int(BIS_SEGMENT_SIZE) else { throw .unsupported("an effect outside the ring") }
+    var cursor = RecordCursor(bytes: UnsafeRawBufferPointer(start: base + offset, count: Int(BIS_SEGMENT_SIZE) - offset))
+    guard let record = try? cursor.next() else { throw .replay("the tape is damaged", "", nil) }
+    switch record.effect() {
+    case .map(let m):
+      let touched = p.guest.remove(low: m.address, high: m.address + m.length)
+      if m.protection & 4 != 0 {
+        try addCode(p, m.address, m.address + m.length, Int(m.protection), m.file, m.offset)
+      }
+      try changed(p, touched)
+    case .unmap(let address, let length):
+      try changed(p, p.guest.remove(low: address, high: address + length))
+    case .protect(let address, let length, let protection):
+      let touched = p.guest.remove(low: address, high: address + length)
+      if protection & 4 != 0 { try addCode(p, address, address + length, Int(protection), nil, 0) }
+      try changed(p, touched)
+    case .remap(let oldAddress, let oldLength, let newAddress, let newLength):
+      let wasCode = p.guest.range(at: oldAddress) != nil
+      var touched = p.guest.remove(low: oldAddress, high: oldAddress + oldLength)
+      if p.guest.remove(low: newAddress, high: newAddress + newLength) { touched = true }
+      if wasCode { try addCode(p, newAddress, newAddress + newLength, 7, nil, 0) }
+      try changed(p, touched)
+    case .registers(let values): setRegisters(p, values)
+    case .extendedState(let image): try codec.write(p.guest.tid, image.bytes)
+    case .process(let tape, let pid): try prepareFork(p, tape, Int32(truncatingIfNeeded: pid))
+    default: break
+    }
+    return true
+  }
+
+  private func setRegisters(_ p: ReplayedProcess, _ values: RegisterValues) {
+    for i in 0..<16 { p.control.gpr[i] = values.general[i] }
+    p.control.rip = values.rip
+    let block = p.control.block
+    block.pointee.rflags = values.rflags & 0x40CD5 | 0x202
+    block.pointee.resume_host = 0
+  }
+
+  private func addCode(
+    _ p: ReplayedProcess, _ low: UInt64, _ high: UInt64, _ protection: Int, _ file: UInt64?, _ offset: UInt64
+  ) throws(GuestError) {
+    if let file, protection & 2 == 0, let info = manifest.file(file) {
+      p.guest.add(
+        try code.fileRange(low: low, high: high, file: Int(file), offset: offset) {
+          trace.filesPath + "/" + info.storedName
+        })
+    } else {
+      p.guest.add(try code.privateRange(low: low, high: high))
+      if protection & 2 != 0 { p.guest.writableCode.append((low, high, Int32(protection))) }
+    }
+  }
+
+  private func changed(_ p: ReplayedProcess, _ touched: Bool) throws(GuestError) {
+    try p.guest.publishRanges()
+    if touched { try p.guest.resetFastTable() }
+  }
+
+  // MARK: fork
+
+  private func prepareFork(_ p: ReplayedProcess, _ tape: UInt64, _ pid: Int32) throws(GuestError) {
+    guard wanted.contains(tape) else { return }
+    let slot = try kernelCall("make a ring") { () throws(Errno) in try rings.allocate() }
+    p.child = (slot, tape, pid)
+    p.control.block.pointee.child_slot_offset = slot.offset
+    p.control.block.pointee.answer = UInt64(BIS_ANSWER_FORK.rawValue)
+  }
+
+  /// PTRACE_EVENT_FORK of a replay process: the child is replayed first, to its end.
+  func forked(_ p: ReplayedProcess) throws(GuestError) {
+    guard let (slot, tape, pid) = p.child else { throw .unsupported("a fork that no tape knows of") }
+    p.child = nil
+    let message = try kernelCall("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(p.guest.tid) }
+    let tid = ThreadID(Int32(truncatingIfNeeded: message))
+    let status = try kernelCall("wait for the child") { () throws(Errno) in try wait(for: tid) }
+    guard case .stopped = status.kind else { throw .gone }
+    slot.control.base.copyMemory(from: p.control.base, byteCount: Int(BIS_CONTROL_SIZE))
+    let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape) }
+    let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
+    let q = ReplayedProcess(guest: guest, feed: feed, recordedPID: pid)
+    initialise(q, tape: tape)
+    try guest.inherit(from: p.guest)
+    try checkedTape { () throws(TraceError) in try feed.fill(q.control) }
+    let start = try checked { () throws(ReplayError) in try q.takeEvent() }
+    guard start.head.kind == .start, start.head.number == UInt32(BIS_START_FORK.rawValue) else {
+      throw .replay("tape \(tape) does not begin with a fork", "the trace is damaged", nil)
+    }
+    for effect in start.effects {
+      switch effect {
+      case .memory(let address, let payload): try guest.write(address, payload.bytes)
+      case .bases(let fs, let gs):
+        q.control.block.pointee.fs_base = fs
+        q.control.block.pointee.gs_base = gs
+        try kernelCall("set FS") { () throws(Errno) in
+          var r = try Ptrace.getRegisters(tid)
+          r.fs_base = fs
+          try Ptrace.setRegisters(tid, r)
+        }
+      default: break
+      }
+    }
+    processes[tid] = q
+    report.processes += 1
+    waiting[tid] = p
+    resume(q)
+  }
+
+  // MARK: Events for the supervisor
+
+  private func takeEvent(_ p: ReplayedProcess) throws(GuestError) -> Bool {
+    guard let head = try checked({ () throws(ReplayError) in try p.head() }) else {
+      throw divergence(p, "the tape ends before the program does")
+    }
+    switch head.kind {
+    case .checksum:
+      let event = try checked { () throws(ReplayError) in try p.takeEvent() }
+      try compareChecksums(p, event)
+      return true
+    case .signal:
+      try applySignal(p)
+      return true
+    case .exit:
+      if head.number == 0, head.registers != 0, head.registers != p.control.registerHash() {
+        throw divergence(p, "registers differ at the end of the process")
+      }
+      return try end(p, head.number == 0 ? Int32(head.value) : 128 + Int32(head.value))
+    case .exec:
+      return try end(p, nil)
+    case .lost:
+      return try end(p, nil)
+    default:
+      throw divergence(p, "the recording has \(head.kind) here")
+    }
+  }
+
+  /// The event is a signal: checks that the program is where it was, then applies what the delivery did.
+  private func applySignal(_ p: ReplayedProcess) throws(GuestError) {
+    let event = try checked { () throws(ReplayError) in try p.takeEvent() }
+    let head = event.head
+    if head.rip != p.control.rip {
+      throw divergence(p, "signal \(head.number) came at \(hex(head.rip)); the replay is at \(hex(p.control.rip))")
+    }
+    if head.ticks != p.control.ticks {
+      throw divergence(p, "signal \(head.number) came at tick \(head.ticks); the replay is at \(p.control.ticks)")
+    }
+    if head.registers != 0, head.registers != p.control.registerHash() {
+      throw divergence(p, "registers differ where signal \(head.number) came (\(hex(head.rip)))")
+    }
+    for effect in event.effects {
+      switch effect {
+      case .memory(let address, let payload): try p.guest.write(address, payload.bytes)
+      case .registers(let values): setRegisters(p, values)
+      case .extendedState(let image): try codec.write(p.guest.tid, image.bytes)
+      default: break
+      }
+    }
+  }
+
+  /// A tick ran out where the tape has an asynchronous event.
+  func expired(_ p: ReplayedProcess) throws(GuestError) -> Bool {
+    guard let guest = region.translator.guestAddress(ofBody: p.control.block.pointee.resume_host) else {
+      throw .unsupported("a tick ran out at an unknown place")
+    }
+    p.control.rip = guest
+    guard p.control.ticks >= p.control.block.pointee.tick_target else { return true }
+    guard let head = try checked({ () throws(ReplayError) in try p.head() }) else { return true }
+    if head.kind == .exit { return try end(p, 128 + Int32(head.value)) }
+    try p.guest.canonicaliseFlags()
+    try applySignal(p)
+    try settle(p)
+    return !finishedNow(p)
+  }
+
+  /// After an event that the supervisor applied outside the runtime's own loop: what comes next at once, and the next
+  /// tick to stop at. (The runtime's bis_replay_settle, for the supervisor.)
+  private func settle(_ p: ReplayedProcess) throws(GuestError) {
+    while let head = try checked({ () throws(ReplayError) in try p.head() }) {
+      let immediate =
+        head.kind == .checksum || head.kind == .lost
+        || (head.kind == .exit && head.value2 == UInt64(BIS_EXIT_IMMEDIATE.rawValue) && !head.flags.contains(.asynchronous))
+        || (head.kind == .signal && head.flags.isDisjoint(with: [.asynchronous, .atEntry])
+          && head.value != UInt64(BIS_SIGNAL_FAULT.rawValue))
+      if !immediate {
+        let stops = head.flags.contains(.asynchronous) && (head.kind == .signal || head.kind == .exit)
+        p.control.setTicks(target: stops ? head.ticks : .max)
+        return
+      }
+      if try !takeEvent(p) { return }
+    }
+    p.control.setTicks(target: .max)
+  }
+
+  private func finishedNow(_ p: ReplayedProcess) -> Bool { finished.contains(p.feed.tape) }
+
+  // MARK: Signals and faults
+
+  func signalStop(_ p: ReplayedProcess, _ signal: Int32) throws(GuestError) {
+    let tid = p.guest.tid
+    let info = try kernelCall("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
+    guard info.code > 0, [4, 5, 7, 8, 11].contains(signal) else { return resume(p) }  // from outside: not the program's
+    let r = try kernelCall("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    if try p.guest.handleGuardedWrite(info, r) { return resume(p) }
+    switch p.guest.place(r.rip) {
+    case .runtime:
+      if try p.guest.handleGuestAccessFault(r) { return resume(p) }
+      guard p.guest.isGuestCopy(r.rip) else {
+        throw divergence(p, "memory that the recording wrote cannot be written (\(hex(info.address)))")
+      }
+      p.control.rip -= p.guest.descriptorLength()
+    case .translated:
+      var at = r
+      if signal == 5, info.code == 0x80 { at.rip -= 1 }
+      guard case .state = p.guest.capture(at) else { throw divergence(p, "a fault at an unknown place") }
+      if signal == 5, info.code == 0x80 { p.control.rip += 1 }
+    case .outside:
+      throw divergence(p, "the replay left translated code at \(hex(r.rip))")
+    }
+    if try fault(p, signal) { resume(p) }
+  }
+
+  /// The program faults at rip: the tape must say the same.
+  func fault(_ p: ReplayedProcess, _ signal: Int32 = 0) throws(GuestError) -> Bool {
+    try p.guest.canonicaliseFlags()
+    guard let head = try checked({ () throws(ReplayError) in try p.head() }) else {
+      throw divergence(p, "a fault after the end of the tape")
+    }
+    let isFault = head.kind == .signal && head.value == UInt64(BIS_SIGNAL_FAULT.rawValue)
+    let isEnd = head.kind == .exit && head.value2 == UInt64(BIS_EXIT_FAULT.rawValue)
+    guard isFault || isEnd else { throw divergence(p, "signal \(signal) at \(hex(p.control.rip)), not in the recording") }
+    if isEnd {
+      if head.rip != p.control.rip { throw divergence(p, "it died at \(hex(head.rip)), the replay at \(hex(p.control.rip))") }
+      return try end(p, 128 + Int32(head.value))
+    }
+    try applySignal(p)
+    try settle(p)
+    if finishedNow(p) { return false }
+    try p.guest.restart()
+    return true
+  }
+
+  // MARK: The end of a tape
+
+  /// The replay of this tape is done: its process goes; a parent that waits for it goes on. Always false.
+  private func end(_ p: ReplayedProcess, _ status: Int32?) throws(GuestError) -> Bool {
+    let tid = p.guest.tid
+    report.events += p.control.block.pointee.event_count
+    finished.insert(p.feed.tape)
+    if let status { exitStatus[p.feed.tape] = status }
+    processes[tid] = nil
+    try? Ptrace.kill(process: tid)
+    while let s = try? wait(for: tid) {
+      if case .stopped = s.kind { try? Ptrace.cont(tid, 0) } else { break }
+    }
+    rings.release(p.guest.slot)
+    if let parent = waiting.removeValue(forKey: tid) { resume(parent) }
+    return false
+  }
+
+  // MARK: Output
+
+  /// A recorded write to standard output or error. arg0 = flags, arg1 = result, arg2 = 1 for an iovec.
+  func echoWrite(_ p: ReplayedProcess) throws(GuestError) {
+    let flags = p.control.arguments[0]
+    var left = Int(p.control.arguments[1])
+    let address = p.control.gpr[6]
+    var bytes: [UInt8] = []
+    if p.control.arguments[2] == 0 {
+      bytes = try p.guest.read(address, left)
+    } else {
+      var at = address
+      while left > 0 {
+        let pair = try p.guest.read(at, 16).withUnsafeBytes {
+          ($0.loadUnaligned(fromByteOffset: 0, as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        }
+        let n = min(left, Int(pair.1))
+        bytes += try p.guest.read(pair.0, n)
+        left -= n
+        at += 16
+      }
+    }
+    echo.add(
+      stamp: p.control.arguments[3], fd: flags & UInt64(BIS_FLAG_ECHO_OUT.rawValue) != 0 ? 1 : 2, bytes: bytes)
+  }
+}

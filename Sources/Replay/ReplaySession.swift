@@ -1,0 +1,196 @@
+import CABI
+import CPUModel
+import Guest
+import Linux
+import Tape
+import Trace
+import Translate
+
+/// A replay under way.
+///
+/// One thread owns it (ptrace). A process born by exec starts from its START event in an empty address space; one born
+/// by fork from its parent's replay at the fork. The child of a fork is replayed to its end before its parent goes on.
+final class ReplaySession {
+  let options: ReplayOptions
+  let trace: TraceDirectory
+  let manifest: Manifest
+  let region: Region
+  let rings: Rings
+  let code: CodeSpace
+  let codec: XStateCodec
+  let injector: Injector
+  var processes: [ThreadID: ReplayedProcess] = [:]
+  var report = ReplayReport()
+  let echo = Echo()
+  /// Tapes to replay; the others are not followed.
+  var wanted: Set<UInt64> = []
+  var finished: Set<UInt64> = []
+  var exitStatus: [UInt64: Int32] = [:]
+  /// By child: parents that wait in fork until the child's tape is done.
+  var waiting: [ThreadID: ReplayedProcess] = [:]
+
+  init(_ options: ReplayOptions) throws(ReplayError) {
+    self.options = options
+    do throws(TraceError) {
+      trace = try TraceStore.standard().resolve(options.trace.isEmpty ? nil : options.trace)
+      _ = try? trace.recover()
+      manifest = try Manifest.read(trace)
+    } catch { throw ReplayError(error) }
+    let profile: CPUProfile
+    do throws(CPUProfileTextError) { profile = try CPUProfile(text: manifest.recording.cpuProfile) } catch {
+      throw ReplayError("the trace's CPU profile is damaged: \(error)")
+    }
+    let host = CPUProfile.capture(
+      cpuid: { let r = Machine.cpuid($0, $1); return (r.eax, r.ebx, r.ecx, r.edx) },
+      xcr0: Machine.xgetbv(0) ?? 0, mxcsrMask: Machine.mxcsrMask)
+    let differences = profile.differences(from: host)
+    if !differences.replaysHere {
+      throw ReplayError(
+        "this CPU lacks what the recorded program was shown: \(differences.description)",
+        hint: "record with --cpu x86-64-v2 or another profile that both machines have (bis cpu check)")
+    }
+    do throws(Errno) {
+      region = try Region(profile: profile)
+      rings = try Rings(path: nil)
+    } catch { throw ReplayError("cannot set up shared memory: \(error)") }
+    code = region.makeCodeSpace()
+    codec = XStateCodec(profile: profile)
+    injector = Injector(region: region, rings: rings)
+  }
+
+  // MARK: Which tapes
+
+  func run() throws(ReplayError) -> (status: Int32, report: ReplayReport) {
+    let chosen = try chosenTapes()
+    wanted = Set(options.all ? manifest.tapes.map(\.number) : closure(of: chosen))
+    let roots = manifest.tapes.filter { wanted.contains($0.number) && $0.origin == .exec }
+    defer { killAll() }
+    do throws(GuestError) {
+      for tape in roots where !finished.contains(tape.number) {
+        echo.isOn = !options.quiet
+        try startExec(tape)
+        try loop()
+      }
+    } catch {
+      throw Self.error(error)
+    }
+    echo.flush()
+    let last = chosen.last.map(\.number) ?? 0
+    return (exitStatus[last] ?? 0, report)
+  }
+
+  static func error(_ error: GuestError) -> ReplayError {
+    if case .replay(let message, let hint, let divergence) = error {
+      return ReplayError(message, hint: hint, divergence: divergence)
+    }
+    return ReplayError(error)
+  }
+
+  /// The tapes of the process asked for, in order.
+  private func chosenTapes() throws(ReplayError) -> [Manifest.TapeInfo] {
+    guard let first = manifest.tapes.first else { throw ReplayError("the trace holds no tape") }
+    guard let name = options.process else { return manifest.tapes.filter { $0.pid == first.pid } }
+    let matches = manifest.tapes.filter {
+      String($0.pid) == name || $0.executable.split(separator: "/").last.map(String.init) == name
+    }
+    guard let pid = matches.first?.pid else {
+      throw ReplayError("there is no process \(name) in the trace", hint: "bis ps lists them")
+    }
+    return manifest.tapes.filter { $0.pid == pid }
+  }
+
+  /// A fork child needs its parents' tapes up to the fork.
+  private func closure(of tapes: [Manifest.TapeInfo]) -> [UInt64] {
+    var result = tapes.map(\.number)
+    var queue = tapes
+    while let t = queue.popLast() {
+      if t.origin == .fork, let parent = t.parent.flatMap({ manifest.tape($0) }), !result.contains(parent.number) {
+        result.append(parent.number)
+        queue.append(parent)
+      }
+    }
+    return result
+  }
+
+  // MARK: The loop
+
+  private func loop() throws(GuestError) {
+    while !processes.isEmpty {
+      let status: WaitStatus
+      do throws(Errno) {
+        guard let s = try waitAny() else { continue }
+        status = s
+      } catch {
+        if error == .interrupted { continue }
+        throw .kernel("wait for the replay", error)
+      }
+      guard let p = processes[status.tid] else { continue }
+      try serve(p, status)
+    }
+  }
+
+  private func serve(_ p: ReplayedProcess, _ status: WaitStatus) throws(GuestError) {
+    switch status.kind {
+    case .exited, .signaled:
+      processes[status.tid] = nil
+      throw divergence(p, "the replay process ended by itself")
+    case .stopped(.signal(5)) where p.control.reason != BIS_REASON_NONE:
+      let why = p.control.reason
+      p.control.block.pointee.reason = 0
+      if try serveRuntime(p, why) { resume(p) }
+    case .stopped(.signal(let signal)):
+      try signalStop(p, signal)
+    case .stopped(.event(.fork)), .stopped(.event(.clone)), .stopped(.event(.vfork)):
+      try forked(p)
+    default:
+      resume(p)
+    }
+  }
+
+  func resume(_ p: ReplayedProcess) { try? Ptrace.cont(p.guest.tid, 0) }
+
+  private func serveRuntime(_ p: ReplayedProcess, _ why: bis_reason) throws(GuestError) -> Bool {
+    let control = p.control
+    switch why {
+    case BIS_REASON_MISS, BIS_REASON_MISS_INDIRECT, BIS_REASON_EXIT_DIRECT:
+      if try p.guest.serveTranslation(why) { return true }
+      return try fault(p)
+    case BIS_REASON_RING:
+      try checkedTape { () throws(TraceError) in try p.feed.fill(control) }
+      return true
+    case BIS_REASON_EVENT:
+      return try event(p)
+    case BIS_REASON_EXPIRED:
+      return try expired(p)
+    case BIS_REASON_ECHO:
+      try echoWrite(p)
+      return true
+    case BIS_REASON_SPECIAL:
+      if control.arguments[0] == UInt64(BIS_SPECIAL_INT80.rawValue) { control.rip -= p.guest.descriptorLength() }
+      return try fault(p)
+    case BIS_REASON_DIVERGED:
+      throw diverged(p)
+    case BIS_REASON_FATAL:
+      throw .runtime(line: control.arguments[0])
+    default:
+      throw .unsupported("the runtime asked for \(why.rawValue), which is no question in a replay")
+    }
+  }
+
+  func checkedTape<T>(_ body: () throws(TraceError) -> T) throws(GuestError) -> T {
+    do throws(TraceError) { return try body() } catch { throw .replay("\(error)", "", nil) }
+  }
+  func checked<T>(_ body: () throws(ReplayError) -> T) throws(GuestError) -> T {
+    do throws(ReplayError) { return try body() } catch { throw .replay(error.message, error.hint, error.divergence) }
+  }
+
+  func killAll() {
+    for tid in processes.keys {
+      try? Ptrace.kill(process: tid)
+      while let status = try? wait(for: tid) {
+        if case .stopped = status.kind { try? Ptrace.cont(tid, 0) } else { break }
+      }
+    }
+    processes = [:]
+  }
+}

@@ -1,0 +1,39 @@
+import CABI
+import Guest
+import Tape
+import Trace
+
+/// A tape's records, chunk by chunk, into the ring of the process that replays it.
+final class TapeFeed {
+  let tape: UInt64
+  private let reader: TapeFileReader
+  private var next = 0
+  /// The segment holds the last chunk.
+  var isLast: Bool { next >= reader.chunkCount }
+  var eventCount: UInt64 { reader.eventCount }
+
+  init(_ trace: TraceDirectory, tape: UInt64) throws(TraceError) {
+    self.tape = tape
+    reader = try TapeFileReader(trace, tape: tape)
+  }
+
+  /// Puts the next chunk into the ring; at the end of the tape says so (`ring_end` 0).
+  func fill(_ control: Control) throws(TraceError) {
+    let block = control.block
+    guard next < reader.chunkCount else {
+      block.pointee.ring_end = 0
+      block.pointee.ring_pos = 0
+      return
+    }
+    let records = try reader.records(ofChunk: next)
+    next += 1
+    let header = Int(BIS_SEGMENT_HEADER)
+    guard records.count <= Int(BIS_SEGMENT_SIZE) - header else {
+      throw .tape(path: "tape \(tape)", TapeError(offset: 0, kind: .indexMismatch))
+    }
+    block.pointee.segment = 0
+    (control.segment + header).copyMemory(from: records.baseAddress!, byteCount: records.count)
+    block.pointee.ring_pos = UInt64(header)
+    block.pointee.ring_end = UInt64(header + records.count)
+  }
+}

@@ -1,0 +1,187 @@
+// What every mode needs: looking translations up, ticks, stops, boot.
+#include "local.h"
+#include "runtime.h"
+
+RT void bis_trap(control *c, enum bis_reason reason) {
+  c->stats[BIS_STAT_TRAPS]++;
+  c->reason = reason;
+  bis_stop();
+}
+
+RT void bis_set_ticks(control *c) {
+  uint64_t done = ticks_now(c);
+  uint64_t share = 1ull << 60;
+  if (c->tick_target != ~0ull) {
+    uint64_t left = c->tick_target - done;
+    share = left == 0 ? 1 : (left - 1) / BIS_TICK_WORDS + 1;
+  }
+  c->tick_done = done;
+  // The supervisor may set pending_signals (and the words) at any instruction: look again after the words are set.
+  for (;;) {
+    for (int i = 0; i < BIS_TICK_WORDS; i++) c->tick[i] = c->tick_start[i] = share;
+    __asm__ volatile("" : : : "memory");
+    if (share == 1 || !*(volatile uint64_t *)&c->pending_signals) return;
+    share = 1;
+  }
+}
+
+/// The range of translated code that holds `guest`, or null. Ranges are sorted and disjoint.
+RT_INLINE const struct bis_range *find_range(const control *c, uint64_t guest) {
+  uint64_t low = 0, high = c->range_count;
+  while (low < high) {
+    uint64_t middle = (low + high) / 2;
+    const struct bis_range *r = &c->ranges[middle];
+    if (guest < r->low) high = middle;
+    else if (guest >= r->high) low = middle + 1;
+    else return r;
+  }
+  return 0;
+}
+
+RT int bis_touches_code(control *c, uint64_t low, uint64_t high) {
+  if (low < BIS_REGION_END && high > BIS_REGION_BASE) return 1;
+  for (uint64_t i = 0; i < c->range_count; i++)
+    if (low < c->ranges[i].high && high > c->ranges[i].low) return 1;
+  return 0;
+}
+
+RT const struct bis_translation *bis_lookup(control *c, uint64_t guest) {
+  const struct bis_range *r = find_range(c, guest);
+  c->stats[BIS_STAT_LOOKUPS]++;
+  if (!r) return 0;
+  const volatile struct bis_translation *table = (const struct bis_translation *)r->table;
+  uint64_t slot = (guest * BIS_HASH_MULTIPLIER) >> 32;
+  for (uint64_t probes = 0; probes <= r->mask; probes++, slot++) {
+    const volatile struct bis_translation *t = &table[slot & r->mask];
+    if (t->guest == guest) return (const struct bis_translation *)t;
+    if (t->guest == 0) return 0;
+  }
+  return 0;
+}
+
+/// Called on the way out: makes sure that resume_host is set.
+RT void bis_find(control *c) {
+  while (c->resume_host == 0) {
+    const struct bis_translation *t = bis_lookup(c, c->rip);
+    if (t && t->body) c->resume_host = BIS_CODE_BASE + t->body;
+    else bis_trap(c, BIS_REASON_MISS);  // sets resume_host, or another rip (a fault)
+  }
+}
+
+RT void bis_on_exit_direct(control *c) {
+  c->arg[0] = (uint32_t)c->descriptor;
+  c->resume_host = 0;
+  bis_trap(c, BIS_REASON_EXIT_DIRECT);
+}
+
+/// The vsyscall page: three addresses that are system calls (asm/vsyscall.h); they return to the caller's caller.
+RT static int vsyscall(control *c, uint64_t target) {
+  if ((target & ~0xC00ull) != 0xFFFFFFFFFF600000ull || target == 0xFFFFFFFFFF600C00ull) return 0;
+  struct bis_descriptor d;
+  uint64_t next;
+  if (!bis_peek(c->gpr[RSP], &next)) return 0;
+  c->tick_done++;  // the indirect transfer itself
+  c->gpr[RAX] = target == 0xFFFFFFFFFF600000ull ? 96 : target == 0xFFFFFFFFFF600400ull ? 201 : 309;
+  c->gpr[RSP] += 8;
+  c->rip = d.guest_next = next;
+  c->resume_host = 0;
+  d.op = 0;
+  d.length = 0;
+  if (c->mode == BIS_MODE_RECORD) bis_record_syscall(c, &d);
+  else bis_replay_syscall(c, &d);
+  return 1;
+}
+
+RT void bis_on_indirect_miss(control *c) {
+  uint64_t target = c->spill[BIS_SPILL_TARGET];
+  c->stats[BIS_STAT_INDIRECT_MISSES]++;
+  if (vsyscall(c, target)) return;
+  c->rip = target;
+  c->resume_host = 0;
+  const struct bis_translation *t = bis_lookup(c, target);
+  if (t && t->indirect) c->resume_host = BIS_CODE_BASE + t->indirect;
+  else bis_trap(c, BIS_REASON_MISS_INDIRECT);
+  // A supervisor that moved rip elsewhere (fault) leaves resume_host 0.
+  if (c->resume_host) ((uint64_t *)BIS_FAST_TABLE)[target & 0xFFFF] = c->resume_host;
+}
+
+RT void bis_on_expired(control *c) {
+  c->stats[BIS_STAT_EXPIRIES]++;
+  c->resume_host = c->descriptor;  // rcx = address of the body
+  uint64_t done = ticks_now(c);
+  c->tick_done = done;
+  for (int i = 0; i < BIS_TICK_WORDS; i++) c->tick_start[i] = c->tick[i];
+  if (done >= c->tick_target || c->pending_signals) bis_trap(c, BIS_REASON_EXPIRED);
+  bis_set_ticks(c);
+}
+
+RT void bis_on_syscall(control *c) {
+  const struct bis_descriptor *d = (const struct bis_descriptor *)c->descriptor;
+  c->stats[BIS_STAT_SYSCALLS]++;
+  c->rip = d->guest_next;
+  c->resume_host = (uint64_t)(d + 1);
+  if (c->mode == BIS_MODE_RECORD) bis_record_syscall(c, d);
+  else bis_replay_syscall(c, d);
+}
+
+RT void bis_on_special(control *c) {
+  const struct bis_descriptor *d = (const struct bis_descriptor *)c->descriptor;
+  c->stats[BIS_STAT_SPECIALS]++;
+  c->rip = d->guest_next;
+  c->resume_host = (uint64_t)(d + 1);
+  if (d->op == BIS_SPECIAL_INT80) {
+    c->arg[0] = d->op;
+    bis_trap(c, BIS_REASON_SPECIAL);
+    return;
+  }
+  if (c->mode == BIS_MODE_REPLAY && bis_special_reads(d)) {
+    bis_replay_special(c, d);
+    return;
+  }
+  int outcome = bis_special(c, d);
+  if (outcome == 1) {
+    bis_record_special(c, d);
+  } else if (outcome != 0) {  // a fault at the instruction: the supervisor makes it the program's
+    c->rip -= d->length;
+    c->resume_host = 0;
+    c->arg[0] = d->op;
+    c->arg[1] = (uint64_t)outcome;
+    bis_trap(c, BIS_REASON_SPECIAL);
+  }
+}
+
+/// Maps the region; runs on the program's stack, once. `slot` is this process's offset in the rings file.
+RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t vdso, uint64_t vdso_length) {
+  long error = 0;
+  long rings = bis_raw6(SYS_open_, (long)rings_path, 02000002 /* O_RDWR|O_CLOEXEC */, 0, 0, 0, 0);
+  if (rings < 0) error = rings;
+#define MAP_AT(base, size, prot, flags, fd, offset)                                                                  \
+  if (error == 0) {                                                                                                  \
+    long r = bis_raw6(SYS_mmap_, (long)(base), (long)(size), (prot), (flags) | MAP_FIXED_NOREPLACE_, (fd), (long)(offset)); \
+    if (r != (long)(base)) error = r < 0 ? r : -ENOMEM_;                                                             \
+  }
+  MAP_AT(BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 3, MAP_SHARED_, rings, slot)
+  MAP_AT(BIS_SHARED_BASE, 0x1000, 3, MAP_SHARED_, rings, 0)
+  MAP_AT(BIS_TABLES_BASE, BIS_TABLES_SIZE, 1, MAP_SHARED_, region_fd, BIS_FILE_TABLES)
+  MAP_AT(BIS_DOMAINS_BASE, BIS_DOMAINS_SIZE, 1, MAP_SHARED_ | MAP_NORESERVE_, region_fd, BIS_FILE_DOMAINS)
+  MAP_AT(BIS_CODE_BASE, BIS_CODE_SIZE, 5, MAP_SHARED_ | MAP_NORESERVE_, region_fd, BIS_FILE_CODE)
+  MAP_AT(BIS_FAST_TABLE, BIS_FAST_TABLE_SIZE, 3, MAP_PRIVATE_, region_fd, BIS_FILE_FAST)
+  MAP_AT(BIS_FAST_TABLE + BIS_FAST_TABLE_SIZE, BIS_PRIVATE_SIZE - BIS_FAST_TABLE_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_,
+         -1, 0)
+#undef MAP_AT
+  if (rings >= 0) bis_raw6(SYS_close_, rings, 0, 0, 0, 0, 0);
+  bis_raw6(SYS_close_, region_fd, 0, 0, 0, 0, 0);
+  if (vdso_length) bis_raw6(SYS_munmap_, (long)vdso, (long)vdso_length, 0, 0, 0, 0);
+  bis_raw6(SYS_arch_prctl_, 0x1001 /* ARCH_SET_GS */, (long)BIS_WINDOW_BASE, 0, 0, 0, 0);
+  control *c = (control *)BIS_WINDOW_BASE;
+  if (error) {  // the window may be missing: tell by registers
+    __asm__ volatile("int3" : : "a"(error), "d"(0x626973626f6f74ull));
+  }
+  c->reason = BIS_REASON_BOOT;
+}
+
+/// Forgets every indirect target that this process has looked up (after translations went away).
+RT void bis_reset_fast_table(uint64_t miss) {
+  uint64_t *fast = (uint64_t *)BIS_FAST_TABLE;
+  for (int i = 0; i < 0x10000; i++) fast[i] = miss;
+}

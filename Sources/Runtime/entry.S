@@ -1,0 +1,220 @@
+// Entry to and exit from translated code. Everything is addressed through GS (= the control block), so that
+// this code runs wherever it is copied to. See bis_abi.h for who leaves what where.
+#include "bis_abi.h"
+
+#define GPR(n) %gs:(BIS_C_GPR + 8 * (n))
+
+        .section bis_runtime, "ax", @progbits
+        .hidden bis_on_syscall, bis_on_special, bis_on_exit_direct, bis_on_indirect_miss, bis_on_expired, bis_find
+
+// Guest rcx is in spill[RCX]; rcx is free. Saves all guest registers and moves to the runtime's stack.
+.macro SAVE
+        movq    %rcx, %gs:BIS_C_DESC
+        movq    %rax, GPR(0)
+        movq    %gs:(BIS_C_SPILL + 8 * BIS_SPILL_RCX), %rcx
+        movq    %rcx, GPR(1)
+        movq    %rdx, GPR(2)
+        movq    %rbx, GPR(3)
+        movq    %rsp, GPR(4)
+        movq    %rbp, GPR(5)
+        movq    %rsi, GPR(6)
+        movq    %rdi, GPR(7)
+        movq    %r8, GPR(8)
+        movq    %r9, GPR(9)
+        movq    %r10, GPR(10)
+        movq    %r11, GPR(11)
+        movq    %r12, GPR(12)
+        movq    %r13, GPR(13)
+        movq    %r14, GPR(14)
+        movq    %r15, GPR(15)
+        movq    %gs:BIS_C_STACKTOP, %rsp
+        pushfq
+        popq    %gs:BIS_C_RFLAGS
+        cld
+        testl   $0x40000, %gs:BIS_C_RFLAGS // the program's AC must not fault the runtime
+        jz      9f
+        pushq   $2
+        popfq
+9:
+        movq    %gs:BIS_C_SELF, %rdi
+.endm
+
+.macro ENTRY name, handler
+        .globl  \name
+        .hidden \name
+        .type   \name, @function
+        .p2align 4
+\name:
+        SAVE
+        call    \handler
+        jmp     bis_leave
+.endm
+
+        ENTRY bis_enter_syscall, bis_on_syscall
+        ENTRY bis_enter_special, bis_on_special
+        ENTRY bis_enter_exit_direct, bis_on_exit_direct
+        ENTRY bis_enter_indirect_miss, bis_on_indirect_miss
+        ENTRY bis_enter_expired, bis_on_expired
+
+// The supervisor starts a process here: registers are in the control block, resume_host is 0.
+        .globl  bis_enter_start
+        .hidden bis_enter_start
+        .p2align 4
+bis_enter_start:
+        movq    %gs:BIS_C_STACKTOP, %rsp
+        cld
+        jmp     bis_leave
+
+// A replay begins: the address space is emptied and built up again from the START event in the ring.
+        .globl  bis_enter_replay_start
+        .hidden bis_enter_replay_start, bis_replay_start
+        .p2align 4
+bis_enter_replay_start:
+        movq    %gs:BIS_C_STACKTOP, %rsp
+        cld
+        movq    %gs:BIS_C_SELF, %rdi
+        call    bis_replay_start
+        // fall through
+
+// Back to translated code at resume_host, or at the translation of rip when that is 0.
+        .globl  bis_leave
+        .hidden bis_leave
+        .p2align 4
+bis_leave:
+        movq    %gs:BIS_C_SELF, %rdi
+        call    bis_find
+        pushq   %gs:BIS_C_RFLAGS
+        popfq
+        movq    GPR(0), %rax
+        movq    GPR(1), %rcx
+        movq    GPR(2), %rdx
+        movq    GPR(3), %rbx
+        movq    GPR(5), %rbp
+        movq    GPR(6), %rsi
+        movq    GPR(7), %rdi
+        movq    GPR(8), %r8
+        movq    GPR(9), %r9
+        movq    GPR(10), %r10
+        movq    GPR(11), %r11
+        movq    GPR(12), %r12
+        movq    GPR(13), %r13
+        movq    GPR(14), %r14
+        movq    GPR(15), %r15
+        .globl  bis_leave_last
+        .hidden bis_leave_last
+bis_leave_last:
+        movq    GPR(4), %rsp
+        jmpq    *%gs:BIS_C_RESUME
+
+// long bis_raw6(long nr, long a, long b, long c, long d, long e, long f): a system call, -errno on failure.
+        .globl  bis_raw6
+        .hidden bis_raw6
+        .p2align 4
+bis_raw6:
+        movq    %rdi, %rax
+        movq    %rsi, %rdi
+        movq    %rdx, %rsi
+        movq    %rcx, %rdx
+        movq    %r8, %r10
+        movq    %r9, %r8
+        movq    8(%rsp), %r9
+        .globl  bis_raw_syscall_instruction
+        .hidden bis_raw_syscall_instruction
+bis_raw_syscall_instruction:
+        syscall
+        ret
+
+// The same, but not begun when signals are pending: returns -512 (ERESTARTSYS) then. The supervisor knows
+// the three labels: a signal between start and end goes to abort; at end rax holds the kernel's restart code.
+        .globl  bis_raw6_interruptible, bis_interruptible_start, bis_interruptible_end, bis_interruptible_abort
+        .hidden bis_raw6_interruptible, bis_interruptible_start, bis_interruptible_end, bis_interruptible_abort
+        .p2align 4
+bis_raw6_interruptible:
+        movq    %rdi, %rax
+        movq    %rsi, %rdi
+        movq    %rdx, %rsi
+        movq    %rcx, %rdx
+        movq    %r8, %r10
+        movq    %r9, %r8
+        movq    8(%rsp), %r9
+bis_interruptible_start:
+        cmpq    $0, %gs:0x240           // pending_signals
+        jne     bis_interruptible_abort
+        syscall
+bis_interruptible_end:
+        ret
+bis_interruptible_abort:
+        movq    $-512, %rax
+        ret
+
+// long bis_raw_vfork(long nr, long a, long b, long c, long d, long e): the child (CLONE_VM) must not return on
+// our stack: it moves below and leaves for program code with rax = 0. The parent returns the pid.
+        .globl  bis_raw_vfork
+        .hidden bis_raw_vfork
+        .p2align 4
+bis_raw_vfork:
+        movq    %rdi, %rax
+        movq    %rsi, %rdi
+        movq    %rdx, %rsi
+        movq    %rcx, %rdx
+        movq    %r8, %r10
+        movq    %r9, %r8
+        popq    %r11                    // (r11 does not survive; keep the return address in a callee-saved one)
+        pushq   %rbx
+        movq    %r11, %rbx
+        syscall
+        testq   %rax, %rax
+        je      1f
+        movq    %rbx, %r11
+        popq    %rbx
+        jmpq    *%r11
+1:      movq    %gs:BIS_C_STACKTOP, %rsp
+        movq    %gs:BIS_C_SELF, %rdi
+        call    bis_vfork_child
+        jmp     bis_leave
+        .hidden bis_vfork_child
+
+// int bis_peek(uint64_t address, uint64_t *value), int bis_poke(uint64_t address, uint64_t value): 1, or 0 when the
+// program's memory is not there (the supervisor turns a fault at bis_guest_access into a jump to bis_guest_fault).
+        .globl  bis_peek, bis_poke, bis_peek_access, bis_poke_access, bis_guest_fault
+        .hidden bis_peek, bis_poke, bis_peek_access, bis_poke_access, bis_guest_fault
+        .p2align 4
+bis_peek:
+bis_peek_access:
+        movq    (%rdi), %rax
+        movq    %rax, (%rsi)
+        movl    $1, %eax
+        ret
+bis_poke:
+bis_poke_access:
+        movq    %rsi, (%rdi)
+        movl    $1, %eax
+        ret
+bis_guest_fault:
+        xorl    %eax, %eax
+        ret
+
+// A stop: the supervisor reads the mailbox. Its answer is in the control block.
+        .globl  bis_stop, bis_stopped
+        .hidden bis_stop, bis_stopped
+        .p2align 4
+bis_stop:
+        int3
+bis_stopped:
+        ret
+
+// First code that runs in a process: maps the rest of the region. Registers: rdi = fd of the region file,
+// rsi = offset of the slot in the rings file, rdx = address of a string (path of the rings file),
+// rcx = address of the vDSO mappings, r8 = their length (0: none). rsp is any usable stack.
+        .globl  bis_enter_boot
+        .hidden bis_enter_boot
+        .hidden bis_boot
+        .p2align 4
+bis_enter_boot:
+        andq    $-16, %rsp
+        call    bis_boot
+        movq    %gs:BIS_C_STACKTOP, %rsp
+        int3                            // reason BOOT is in the mailbox
+        jmp     bis_enter_start
+
+        .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,21 @@
+// What the supervisor knows of the runtime: its bytes and the offsets of its labels.
+#ifndef BIS_RUNTIME_H
+#define BIS_RUNTIME_H
+#include <stdint.h>
+#include <stddef.h>
+
+/// The section to copy to BIS_RUNTIME_BASE.
+const void *bis_runtime_bytes(void);
+size_t bis_runtime_size(void);
+
+enum bis_label {
+  BIS_LABEL_SYSCALL, BIS_LABEL_SPECIAL, BIS_LABEL_EXIT_DIRECT, BIS_LABEL_INDIRECT_MISS, BIS_LABEL_EXPIRED,
+  BIS_LABEL_START, BIS_LABEL_BOOT, BIS_LABEL_STOPPED, BIS_LABEL_LEAVE, BIS_LABEL_LEAVE_LAST,
+  BIS_LABEL_INTERRUPTIBLE_START, BIS_LABEL_INTERRUPTIBLE_END, BIS_LABEL_INTERRUPTIBLE_ABORT,
+  BIS_LABEL_PEEK_ACCESS, BIS_LABEL_POKE_ACCESS, BIS_LABEL_GUEST_FAULT, BIS_LABEL_RESET_FAST_TABLE,
+  BIS_LABEL_STOP, BIS_LABEL_SYSCALL_INSTRUCTION, BIS_LABEL_REPLAY_START, BIS_LABEL_SET_SIGNAL_MASK, BIS_LABEL_CANONICAL_XSAVE, BIS_LABEL_CANONICAL_XRSTOR, BIS_LABEL_COPY_OUT, BIS_LABEL_COPY_IN,
+  BIS_LABEL_COUNT
+};
+/// Offset of a label from the start of the section.
+uint64_t bis_runtime_offset(enum bis_label label);
+#endif

@@ -1,0 +1,249 @@
+// Calls that the runtime handles by hand: memory that holds no code, signal state, descriptors that are
+// standard streams, thread bases. Anything that touches code goes to the supervisor (effects->ask).
+#include "local.h"
+
+enum { EOPNOTSUPP_ = 95, ENODEV_ = 19 };
+
+RT_INLINE int64_t native(uint32_t nr, const uint64_t a[6]) {
+  return bis_raw6(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+}
+
+RT_INLINE struct bis_local_effect *effect(struct bis_local_effects *e, uint8_t kind, uint64_t a, uint64_t b) {
+  struct bis_local_effect *x = &e->list[e->count++];
+  x->kind = kind;
+  x->a = a;
+  x->b = b;
+  x->c = x->d = 0;
+  x->prot = x->flags = 0;
+  return x;
+}
+
+RT static int64_t local_brk(control *c, const uint64_t a[6], struct bis_local_effects *e) {
+  uint64_t before = page_up(c->brk_current);
+  int64_t result = native(SYS_brk_, a);
+  uint64_t after = page_up((uint64_t)result);
+  if (after > before) {
+    struct bis_local_effect *x = effect(e, BIS_KIND_MAP, before, after - before);
+    x->prot = PROT_READ_ | PROT_WRITE_;
+    x->flags = MAP_PRIVATE_ | MAP_ANONYMOUS_;
+  } else if (after < before) {
+    effect(e, BIS_KIND_UNMAP, after, before - after);
+  }
+  c->brk_current = (uint64_t)result;
+  return result;
+}
+
+RT static int64_t local_mmap(control *c, const uint64_t a[6], struct bis_local_effects *e) {
+  uint64_t flags = a[3];
+  int plain = (flags & MAP_ANONYMOUS_) && !(flags & MAP_SHARED_) && !(a[2] & PROT_EXEC_);
+  int fixed = (flags & (MAP_FIXED_ | MAP_FIXED_NOREPLACE_)) != 0;
+  if (!plain || (fixed && bis_touches_code(c, a[0], a[0] + page_up(a[1])))) {
+    e->ask = 1;
+    return 0;
+  }
+  int64_t result = native(SYS_mmap_, a);
+  if (result > 0 || result < -4095) {
+    struct bis_local_effect *x = effect(e, BIS_KIND_MAP, (uint64_t)result, page_up(a[1]));
+    x->prot = (uint32_t)a[2];
+    x->flags = (uint32_t)flags;
+  }
+  return result;
+}
+
+RT static int64_t local_range(control *c, uint32_t nr, uint8_t kind, const uint64_t a[6], struct bis_local_effects *e) {
+  uint64_t length = page_up(a[1]);
+  if (bis_touches_code(c, a[0], a[0] + length) || (nr == SYS_mprotect_ && (a[2] & PROT_EXEC_))) {
+    e->ask = 1;
+    return 0;
+  }
+  int64_t result = native(nr, a);
+  if (result == 0 && length) effect(e, kind, a[0], length)->c = a[2];
+  return result;
+}
+
+RT static int64_t local_mremap(control *c, const uint64_t a[6], struct bis_local_effects *e) {
+  uint64_t old_length = page_up(a[1]), new_length = page_up(a[2]);
+  if (bis_touches_code(c, a[0], a[0] + old_length) ||
+      ((a[3] & 2 /* MREMAP_FIXED */) && bis_touches_code(c, a[4], a[4] + new_length)) || (a[3] & 4) || a[1] == 0) {
+    e->ask = 1;
+    return 0;
+  }
+  int64_t result = native(SYS_mremap_, a);
+  if (result > 0) {
+    struct bis_local_effect *x = effect(e, BIS_KIND_REMAP, a[0], old_length);
+    x->c = (uint64_t)result;
+    x->d = new_length;
+  }
+  return result;
+}
+
+RT static int64_t local_madvise(control *c, const uint64_t a[6], struct bis_local_effects *e) {
+  uint64_t advice = (uint32_t)a[2], length = page_up(a[1]);
+  if (a[0] < BIS_REGION_END && a[0] + length > BIS_REGION_BASE) return -ENOMEM_;
+  if (advice == 8 /* MADV_FREE: when the pages go is the kernel's choice; never is allowed */) return 0;
+  if (advice == 9 || advice == 10 || advice == 18 || advice == 100 || advice == 101) return -EINVAL_;
+  int64_t result = native(SYS_madvise_, a);
+  if (result == 0 && (advice == 4 || advice == 24)) effect(e, BIS_KIND_ADVISE, a[0], length)->c = 4;
+  return result;
+}
+
+RT_INLINE void note_descriptor(control *c, int64_t fd, uint8_t which) {
+  if (fd >= 0 && fd < 1024) c->std_fd[fd] = which;
+}
+RT_INLINE uint8_t standard_stream(const control *c, uint64_t fd) {
+  return fd < 1024 ? c->std_fd[fd] : 0;
+}
+
+RT static int64_t local_close_range(control *c, const uint64_t a[6], uint32_t nr) {
+  int64_t result = native(nr, a);
+  if (result == 0 && !(a[2] & 4 /* CLOSE_RANGE_CLOEXEC */))
+    for (uint64_t fd = a[0]; fd <= a[1] && fd < 1024; fd++) c->std_fd[fd] = 0;
+  return result;
+}
+
+RT static int64_t local_copy_range(control *c, const uint64_t a[6], uint32_t nr) {
+  // What goes to a standard stream must pass through memory, so that a replay can echo it.
+  uint64_t out = nr == 40 /* sendfile */ ? a[0] : nr == 276 /* tee */ ? a[1] : a[2];
+  if (standard_stream(c, (uint32_t)out)) return -EINVAL_;
+  return bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+}
+
+/// Signals that faults raise, and SIGTRAP: never blocked in the kernel, or it would reset them when one comes.
+#define KERNEL_UNBLOCKABLE (1ull << 3 | 1ull << 4 | 1ull << 6 | 1ull << 7 | 1ull << 10)
+
+RT static int64_t local_sigaction(control *c, const uint64_t a[6]) {
+  uint64_t sig = (uint32_t)a[0], words[4];
+  if (a[3] != 8 || sig < 1 || sig > 64 || (a[1] && (sig == 9 || sig == 19))) return -EINVAL_;
+  if (a[1])
+    for (int i = 0; i < 4; i++)
+      if (!bis_peek(a[1] + 8 * i, &words[i])) return -EFAULT_;
+  uint64_t *slot = (uint64_t *)&c->actions[sig];
+  if (a[2])
+    for (int i = 0; i < 4; i++)
+      if (!bis_poke(a[2] + 8 * i, slot[i])) return -EFAULT_;
+  if (a[1]) {
+    for (int i = 0; i < 4; i++) slot[i] = words[i];
+    c->actions[sig].mask &= ~(1ull << 8 | 1ull << 18);
+    // The kernel only needs to know what is ignored, and how children are reaped.
+    uint64_t kernel[4];
+    kernel[0] = words[0] == 1 ? 1 : 0;
+    kernel[1] = words[1] & 3;
+    kernel[2] = kernel[3] = 0;
+    bis_raw6(SYS_rt_sigaction_, (long)sig, (long)kernel, 0, 8, 0, 0);
+  }
+  return 0;
+}
+
+RT void bis_set_signal_mask(control *c, uint64_t mask) {
+  c->signal_mask = mask & ~(1ull << 8 | 1ull << 18);
+  uint64_t kernel = c->signal_mask & ~KERNEL_UNBLOCKABLE;
+  bis_raw6(SYS_rt_sigprocmask_, 2, (long)&kernel, 0, 8, 0, 0);
+}
+
+RT static int64_t local_sigprocmask(control *c, const uint64_t a[6]) {
+  uint64_t set = 0, old = c->signal_mask;
+  if (a[3] != 8) return -EINVAL_;
+  if (a[1]) {
+    if (!bis_peek(a[1], &set)) return -EFAULT_;
+    uint32_t how = (uint32_t)a[0];
+    if (how > 2) return -EINVAL_;
+    bis_set_signal_mask(c, how == 0 ? old | set : how == 1 ? old & ~set : set);
+  }
+  if (a[2] && !bis_poke(a[2], old)) return -EFAULT_;
+  return 0;
+}
+
+RT static int64_t local_sigaltstack(control *c, const uint64_t a[6]) {
+  uint64_t new[3], rsp = c->gpr[RSP];
+  int on_stack = c->altstack_size && !(c->altstack_flags & 2) && rsp > c->altstack_sp &&
+                 rsp - c->altstack_sp <= c->altstack_size;
+  if (a[0])
+    for (int i = 0; i < 3; i++)
+      if (!bis_peek(a[0] + 8 * i, &new[i])) return -EFAULT_;
+  uint64_t old[3];
+  old[0] = c->altstack_sp;
+  old[1] = (uint32_t)(c->altstack_size ? (c->altstack_flags & ~1ull) | (uint64_t)on_stack : 2);
+  old[2] = c->altstack_size;
+  if (a[0]) {
+    uint32_t flags = (uint32_t)new[1], mode = flags & ~(1u << 31);
+    if (on_stack) return -EPERM_;
+    if (mode != 0 && mode != 1 && mode != 2) return -EINVAL_;
+    if (mode == 2) {
+      c->altstack_sp = c->altstack_size = 0;
+      c->altstack_flags = 2;
+    } else {
+      if (new[2] < 2048) return -ENOMEM_;
+      c->altstack_sp = new[0];
+      c->altstack_flags = flags & (1u << 31);
+      c->altstack_size = new[2];
+    }
+  }
+  if (a[1])
+    for (int i = 0; i < 3; i++)
+      if (!bis_poke(a[1] + 8 * i, old[i])) return -EFAULT_;
+  return 0;
+}
+
+RT static int64_t local_arch_prctl(control *c, const uint64_t a[6], struct bis_local_effects *e) {
+  uint64_t code = (uint32_t)a[0];
+  if (code == 0x1002 /* ARCH_SET_FS */) {
+    int64_t result = native(SYS_arch_prctl_, a);
+    if (result == 0) {
+      c->fs_base = a[1];
+      effect(e, BIS_KIND_BASES, c->fs_base, c->gs_base);
+    }
+    return result;
+  }
+  if (code == 0x1001 /* ARCH_SET_GS: the kernel's one is ours */) {
+    if (a[1] >= 0x7FFFFFFFF000) return -EPERM_;
+    c->gs_base = a[1];
+    effect(e, BIS_KIND_BASES, c->fs_base, c->gs_base);
+    return 0;
+  }
+  if (code == 0x1003 /* ARCH_GET_FS */) return native(SYS_arch_prctl_, a);
+  if (code == 0x1004 /* ARCH_GET_GS */) return bis_poke(a[1], c->gs_base) ? 0 : -EFAULT_;
+  if (code == 0x1011 /* ARCH_GET_CPUID */) return 1;
+  if (code == 0x1012) return -ENODEV_;
+  if (code == 0x1021 || code == 0x1022 /* ARCH_GET_XCOMP_SUPP, _PERM */) return bis_poke(a[1], c->xcr0) ? 0 : -EFAULT_;
+  if (code == 0x1023) return -EOPNOTSUPP_;
+  return -EINVAL_;
+}
+
+RT int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t a[6], uint32_t nr,
+                     struct bis_local_effects *e) {
+  int64_t result;
+  e->count = 0;
+  e->ask = 0;
+  switch (plan->special) {
+  case BIS_LOCAL_BRK: return local_brk(c, a, e);
+  case BIS_LOCAL_MMAP: return local_mmap(c, a, e);
+  case BIS_LOCAL_MUNMAP: return local_range(c, nr, BIS_KIND_UNMAP, a, e);
+  case BIS_LOCAL_MPROTECT: return local_range(c, nr, BIS_KIND_PROTECT, a, e);
+  case BIS_LOCAL_MREMAP: return local_mremap(c, a, e);
+  case BIS_LOCAL_MADVISE: return local_madvise(c, a, e);
+  case BIS_LOCAL_SIGACTION: return local_sigaction(c, a);
+  case BIS_LOCAL_SIGPROCMASK: return local_sigprocmask(c, a);
+  case BIS_LOCAL_SIGALTSTACK: return local_sigaltstack(c, a);
+  case BIS_LOCAL_ARCH_PRCTL: return local_arch_prctl(c, a, e);
+  case BIS_LOCAL_CLOSE_RANGE: return local_close_range(c, a, nr);
+  case BIS_LOCAL_COPY_RANGE: return local_copy_range(c, a, nr);
+  case BIS_LOCAL_SET_TID_ADDRESS:
+    c->clear_child_tid = a[0];
+    return native(nr, a);
+  case BIS_LOCAL_CLOSE:
+    result = native(nr, a);
+    note_descriptor(c, (int32_t)a[0], 0);
+    return result;
+  case BIS_LOCAL_DUP: case BIS_LOCAL_DUP2: case BIS_LOCAL_DUP3:
+    result = native(nr, a);
+    if (result >= 0) note_descriptor(c, result, standard_stream(c, (uint32_t)a[0]));
+    return result;
+  case BIS_LOCAL_FCNTL:
+    result = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], 0, 0, 0);
+    if (result >= 0 && ((uint32_t)a[1] == 0 || (uint32_t)a[1] == 1030))
+      note_descriptor(c, result, standard_stream(c, (uint32_t)a[0]));
+    return result;
+  default:  // writes
+    return bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+  }
+}

@@ -1,0 +1,69 @@
+// Writing event records into the ring (record mode).
+#ifndef RUNTIME_LOG_H
+#define RUNTIME_LOG_H
+#include "runtime.h"
+
+RT_INLINE uint8_t *segment_base(const control *c) {
+  return (uint8_t *)(BIS_RING_BASE + c->segment * BIS_SEGMENT_SIZE);
+}
+
+/// Room for a record of `size` bytes; stops for a new segment when this one is full.
+RT_INLINE void *log_reserve(control *c, uint64_t size) {
+  if (c->ring_pos + size > BIS_SEGMENT_SIZE) bis_trap(c, BIS_REASON_RING);
+  void *p = segment_base(c) + c->ring_pos;
+  c->ring_pos += size;
+  return p;
+}
+
+RT_INLINE uint64_t next_stamp(control *c) {
+  uint64_t one = 1;
+  __asm__ volatile("lock xaddq %0, %1" : "+r"(one), "+m"(*(uint64_t *)c->stamp_address) : : "memory");
+  return one;
+}
+
+RT_INLINE struct bis_event *log_event(control *c, uint8_t kind, uint32_t nr, uint8_t flags, uint64_t effects,
+                                      uint64_t value, uint64_t hash) {
+  struct bis_event *e = log_reserve(c, sizeof *e);
+  e->h.size = sizeof *e;
+  e->h.kind = kind;
+  e->h.flags = flags;
+  e->h.effects = (uint16_t)effects;
+  e->nr = nr;
+  e->tid = (uint32_t)c->tid;
+  e->stamp = next_stamp(c);
+  e->tsc = read_tsc();
+  e->ticks = ticks_now(c);
+  e->rip = c->rip;
+  e->value = value;
+  e->value2 = 0;
+  e->registers = hash;
+  return e;
+}
+
+/// One MEMORY effect for each BIS_MEMORY_CHUNK of what the kernel wrote.
+RT_INLINE void log_memory(control *c, uint64_t address, uint64_t length) {
+  while (length) {
+    uint64_t part = length < BIS_MEMORY_CHUNK ? length : BIS_MEMORY_CHUNK;
+    uint64_t size = sizeof(struct bis_effect_memory) + ((part + 7) & ~7ull);
+    struct bis_effect_memory *m = log_reserve(c, size);
+    m->h.size = (uint32_t)size;
+    m->h.kind = BIS_KIND_MEMORY;
+    m->h.flags = 0;
+    m->h.effects = 0;
+    m->address = address;
+    m->length = part;
+    *(uint64_t *)((uint8_t *)m + size - 8) = 0;
+    copy_bytes(m + 1, (const void *)address, part);
+    address += part;
+    length -= part;
+  }
+}
+
+/// The event is complete: a reader may count on it from here on.
+RT_INLINE void log_commit(control *c) {
+  struct bis_segment_header *h = (struct bis_segment_header *)segment_base(c);
+  __asm__ volatile("" : : : "memory");
+  h->committed = c->ring_pos - BIS_SEGMENT_HEADER;
+  c->event_count++;
+}
+#endif

@@ -1,0 +1,230 @@
+// Record mode: do the program's system calls and log what they did.
+#include "local.h"
+#include "log.h"
+
+enum { MAX_SPANS = 64 };
+
+void bis_set_signal_mask(control *c, uint64_t mask);
+
+RT_INLINE uint64_t chunks(uint64_t length) { return (length + BIS_MEMORY_CHUNK - 1) / BIS_MEMORY_CHUNK; }
+
+RT void bis_record_settle(control *c) {
+  if (c->checksum_every && c->event_count >= c->checksum_next) {
+    c->checksum_next = c->event_count + c->checksum_every;
+    bis_trap(c, BIS_REASON_CHECKSUM);
+  }
+  while (c->pending_signals) bis_trap(c, BIS_REASON_SIGNALS);
+}
+
+RT_INLINE void log_local_effect(control *c, const struct bis_local_effect *x) {
+  if (x->kind == BIS_KIND_MAP) {
+    struct bis_effect_map *m = log_reserve(c, sizeof *m);
+    m->h.size = sizeof *m; m->h.kind = x->kind; m->h.flags = 0; m->h.effects = 0;
+    m->address = x->a; m->length = x->b; m->prot = x->prot; m->flags = x->flags; m->file = -1; m->offset = 0;
+  } else if (x->kind == BIS_KIND_REMAP) {
+    struct bis_effect_remap *m = log_reserve(c, sizeof *m);
+    m->h.size = sizeof *m; m->h.kind = x->kind; m->h.flags = 0; m->h.effects = 0;
+    m->old_address = x->a; m->old_length = x->b; m->new_address = x->c; m->new_length = x->d;
+  } else {
+    struct bis_effect_range *m = log_reserve(c, sizeof *m);
+    m->h.size = sizeof *m; m->h.kind = x->kind; m->h.flags = 0; m->h.effects = 0;
+    m->address = x->a; m->length = x->b; m->value = x->c;
+  }
+}
+
+/// The state after a system call as the processor leaves it: rcx = next address, r11 = flags.
+RT_INLINE void finish_call(control *c, uint64_t result) {
+  c->gpr[RAX] = result;
+  c->gpr[RCX] = c->rip;
+  c->gpr[R11] = c->rflags;
+}
+
+RT static void log_call(control *c, const struct bis_plan *plan, const uint64_t a[6], uint32_t nr, int64_t result,
+                        const struct bis_before *before, const struct bis_local_effects *local, uint8_t flags,
+                        uint64_t hash) {
+  struct bis_span spans[MAX_SPANS];
+  unsigned count = bis_outputs(plan, a, result, before, spans, MAX_SPANS);
+  if (count > MAX_SPANS) {
+    c->arg[0] = __LINE__;
+    bis_trap(c, BIS_REASON_FATAL);
+    count = 0;
+  }
+  uint64_t effects = local->count;
+  for (unsigned i = 0; i < count; i++) effects += chunks(spans[i].length);
+  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, nr, flags, effects, (uint64_t)result, hash);
+  e->value2 = flags && plan->special == BIS_LOCAL_WRITEV;  // how a replay finds what was written
+  for (uint32_t i = 0; i < local->count; i++) log_local_effect(c, &local->list[i]);
+  for (unsigned i = 0; i < count; i++) log_memory(c, spans[i].address, spans[i].length);
+  finish_call(c, (uint64_t)result);
+  log_commit(c);
+}
+
+/// A signal came before the call did anything: program code sees the system call again after the handler.
+RT static void interrupted(control *c, const struct bis_descriptor *d) {
+  c->gpr[RCX] = c->rip;
+  c->gpr[R11] = c->rflags;
+  c->rip -= d->length;
+  c->resume_host = 0;
+  c->restart_syscall = 1;
+  do bis_trap(c, BIS_REASON_SIGNALS);
+  while (c->pending_signals);
+  c->restart_syscall = 0;
+}
+
+/// A vfork child begins: it goes on as the program, on the same tape (bis_raw_vfork calls this on its own stack).
+RT void bis_vfork_child(control *c) {
+  log_event(c, BIS_KIND_SYSCALL, (uint32_t)c->arg[1], BIS_FLAG_VFORK_ENTER, 0, 0, c->arg[0]);
+  finish_call(c, 0);
+  if (c->answer_arg[4]) c->gpr[RSP] = c->answer_arg[4];
+  log_commit(c);
+}
+
+RT static int64_t do_vfork(control *c, uint64_t hash, uint32_t nr) {
+  uint64_t saved[24];
+  for (int i = 0; i < 16; i++) saved[i] = c->gpr[i];
+  saved[16] = c->rip; saved[17] = c->rflags; saved[18] = c->resume_host; saved[19] = c->fs_base;
+  saved[20] = c->tid; saved[21] = c->signal_mask; saved[22] = c->pid;
+  c->arg[0] = hash;
+  c->arg[1] = nr;
+  c->vfork_depth++;
+  c->stack_top -= 0x8000;
+  int64_t pid = bis_raw_vfork(56 /* clone */, (long)c->answer_arg[0], 0, (long)c->answer_arg[1],
+                              (long)c->answer_arg[2], (long)c->answer_arg[3]);
+  c->stack_top += 0x8000;
+  c->vfork_depth--;
+  for (int i = 0; i < 16; i++) c->gpr[i] = saved[i];
+  c->rip = saved[16]; c->rflags = saved[17]; c->resume_host = saved[18]; c->fs_base = saved[19];
+  c->tid = saved[20]; c->signal_mask = saved[21]; c->pid = saved[22];
+  return pid;
+}
+
+/// The child gets its own window in place of its parent's; nothing may be written to memory shared before.
+RT static int64_t do_fork(control *c) {
+  uint64_t slot = c->child_slot_offset;
+  int64_t pid = bis_raw6(56 /* clone */, (long)c->answer_arg[0], 0, (long)c->answer_arg[1], (long)c->answer_arg[2],
+                         (long)c->answer_arg[3], 0);
+  if (pid == 0)
+    bis_raw6(SYS_remap_file_pages_, (long)BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 0, (long)(slot >> 12),
+             0x10000 /* MAP_NONBLOCK */, 0);
+  return pid;
+}
+
+/// Returns 1 when the call is done, 0 when it is to be executed as the row says.
+RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const uint64_t a[6], uint32_t nr,
+                             uint64_t hash) {
+  for (int i = 0; i < 6; i++) c->arg[i] = a[i];
+  c->answer_arg[0] = nr;
+  c->answer_arg[1] = hash;
+  c->answer = 0;
+  bis_trap(c, BIS_REASON_SYSCALL);
+  int64_t r;
+  switch (c->answer) {
+  case BIS_ANSWER_HOT: return 0;
+  case BIS_ANSWER_MOVED:
+    c->resume_host = 0;
+    return 1;
+  case BIS_ANSWER_DONE:
+    c->gpr[RCX] = c->rip;
+    c->gpr[R11] = c->rflags;
+    return 1;
+  case BIS_ANSWER_AFTER:
+    r = bis_raw6_interruptible((long)c->answer_arg[0], (long)c->arg[0], (long)c->arg[1], (long)c->arg[2],
+                               (long)c->arg[3], (long)c->arg[4], (long)c->arg[5]);
+    if (r == -ERESTARTSYS_) {
+      interrupted(c, d);
+      return 1;
+    }
+    break;
+  case BIS_ANSWER_FORK:
+    r = do_fork(c);
+    if (r == 0) {  // the child: its tape began with START
+      finish_call(c, 0);
+      return 1;
+    }
+    break;
+  case BIS_ANSWER_VFORK:
+    r = do_vfork(c, hash, nr);
+    break;
+  default:
+    r = -ENOSYS_;
+    c->arg[0] = __LINE__;
+    bis_trap(c, BIS_REASON_FATAL);
+  }
+  c->answer_arg[0] = nr;
+  c->answer_arg[1] = hash;
+  c->arg[1] = (uint64_t)r;
+  bis_trap(c, BIS_REASON_AFTER);  // the supervisor writes the event and sets rax
+  c->gpr[RCX] = c->rip;
+  c->gpr[R11] = c->rflags;
+  return 1;
+}
+
+/// 1 when the path at `address` may lie in /proc (or cannot be read here).
+RT_INLINE int may_be_proc(uint64_t address) {
+  uint64_t word;
+  if (!bis_peek(address, &word)) return 1;
+  return (word & 0xFFFFFFFFFFFF) == 0x2F636F72702F;  // "/proc/"
+}
+
+RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
+  uint64_t a[6];
+  a[0] = c->gpr[RDI]; a[1] = c->gpr[RSI]; a[2] = c->gpr[RDX];
+  a[3] = c->gpr[R10]; a[4] = c->gpr[R8]; a[5] = c->gpr[R9];
+  uint32_t nr = (uint32_t)c->gpr[RAX];
+  uint64_t hash = register_hash(c);
+  struct bis_plan plan;
+  struct bis_before before;
+  struct bis_local_effects local;
+  int64_t result;
+  uint8_t flags = 0;
+  local.count = 0;
+  local.ask = 0;
+  bis_plan_call(a, nr, &plan);
+
+  if (c->pending_signals) {
+    interrupted(c, d);
+    return;
+  }
+  if (plan.klass == BIS_CLASS_HOT) {
+    if (plan.special == 1 && plan.path_arg < 6 && may_be_proc(a[plan.path_arg])) plan.klass = BIS_CLASS_SUPERVISOR;
+  }
+  if (plan.klass == BIS_CLASS_SUPERVISOR || plan.klass == BIS_CLASS_UNKNOWN ||
+      (plan.klass == BIS_CLASS_REFUSED && plan.warn)) {
+    if (ask_supervisor(c, d, a, nr, hash)) {
+      bis_record_settle(c);
+      return;
+    }
+  }
+  switch (plan.klass) {
+  case BIS_CLASS_REFUSED: result = -(int64_t)plan.error; break;
+  case BIS_CLASS_UNKNOWN: result = -ENOSYS_; break;
+  case BIS_CLASS_LOCAL:
+    bis_before_call(&plan, a, &before);
+    if (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV)
+      flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
+    result = bis_local(c, &plan, a, nr, &local);
+    if (local.ask && ask_supervisor(c, d, a, nr, hash)) {
+      bis_record_settle(c);
+      return;
+    }
+    break;
+  default:
+    bis_before_call(&plan, a, &before);
+    result = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+  }
+  if (result == -ERESTARTSYS_) {
+    interrupted(c, d);
+    return;
+  }
+  if (result < 0) flags = 0;
+  log_call(c, &plan, a, nr, result, &before, &local, flags, hash);
+  bis_record_settle(c);
+}
+
+/// A reading of RDTSC, RDRAND and the like: arg[0], arg[1] hold what was read; registers are set.
+RT void bis_record_special(control *c, const struct bis_descriptor *d) {
+  struct bis_event *e = log_event(c, BIS_KIND_CPU, d->op, 0, 0, c->arg[0], 0);
+  e->value2 = c->arg[1];
+  log_commit(c);
+  bis_record_settle(c);
+}

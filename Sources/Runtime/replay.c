@@ -1,0 +1,294 @@
+// Replay mode: nothing reaches the kernel but changes of the address space; results come from the ring.
+// This file knows effects, never what a system call's number means.
+#include "local.h"
+#include "runtime.h"
+
+/// The next record, or null at the end of the tape. Stops when the segment is used up.
+RT static struct bis_record *next_record(control *c) {
+  if (c->ring_pos >= c->ring_end) bis_trap(c, BIS_REASON_RING);
+  if (c->ring_end == 0) return 0;
+  return (struct bis_record *)(BIS_RING_BASE + c->segment * BIS_SEGMENT_SIZE + c->ring_pos);
+}
+
+RT static void diverged(control *c, enum bis_divergence what, uint64_t expected, uint64_t found) {
+  c->arg[0] = what;
+  c->arg[1] = expected;
+  c->arg[2] = found;
+  bis_trap(c, BIS_REASON_DIVERGED);
+}
+
+RT void bis_replay_settle(control *c) {
+  uint64_t target = ~0ull;
+  for (;;) {
+    struct bis_event *e = (struct bis_event *)next_record(c);
+    if (!e) break;
+    uint8_t kind = e->h.kind, flags = e->h.flags;
+    int immediate = kind == BIS_KIND_CHECKSUM || kind == BIS_KIND_LOST ||
+                    (kind == BIS_KIND_EXIT && e->value2 == BIS_EXIT_IMMEDIATE && !(flags & BIS_FLAG_ASYNC)) ||
+                    (kind == BIS_KIND_SIGNAL && !(flags & (BIS_FLAG_ASYNC | BIS_FLAG_AT_ENTRY)) &&
+                     e->value != BIS_SIGNAL_FAULT);
+    if (immediate) {
+      c->arg[0] = 0;
+      bis_trap(c, BIS_REASON_EVENT);  // consumes it
+      continue;
+    }
+    if (flags & BIS_FLAG_ASYNC && (kind == BIS_KIND_SIGNAL || kind == BIS_KIND_EXIT)) target = e->ticks;
+    break;
+  }
+  if (c->tick_target != target) {
+    c->tick_target = target;
+    bis_set_ticks(c);
+  }
+}
+
+RT static void replay_map(control *c, const struct bis_effect_map *m) {
+  long flags = (long)(m->flags & (MAP_GROWSDOWN_ | MAP_NORESERVE_)) | MAP_PRIVATE_ | MAP_FIXED_, fd = -1;
+  if (m->address < BIS_REGION_END && m->address + m->length > BIS_REGION_BASE) {
+    diverged(c, BIS_DIVERGED_MALFORMED, m->address, m->length);
+    return;
+  }
+  if (m->file >= 0) {
+    c->arg[0] = 1;
+    c->arg[1] = (uint64_t)m->file;
+    bis_trap(c, BIS_REASON_EVENT);  // fills c->path
+    fd = bis_raw6(SYS_open_, (long)c->path, 02000000, 0, 0, 0, 0);
+  } else {
+    flags |= MAP_ANONYMOUS_ | MAP_NORESERVE_;
+  }
+  long r = bis_raw6(SYS_mmap_, (long)m->address, (long)m->length, m->prot, flags, fd, (long)m->offset);
+  if (fd >= 0) bis_raw6(SYS_close_, fd, 0, 0, 0, 0, 0);
+  if (r != (long)m->address) diverged(c, BIS_DIVERGED_MAPPING, m->address, (uint64_t)r);
+}
+
+RT_INLINE int same_bytes(const uint8_t *a, const uint8_t *b, uint64_t n) {
+  while (n--)
+    if (*a++ != *b++) return 0;
+  return 1;
+}
+
+RT_INLINE int in_region(uint64_t address, uint64_t length) {
+  return address < BIS_REGION_END && (address + length > BIS_REGION_BASE || address + length < address);
+}
+
+/// Replay of a fork: the supervisor has prepared a slot for the copy. 0 in the copy.
+RT static int64_t replay_fork(control *c) {
+  uint64_t slot = c->child_slot_offset;
+  int64_t pid = bis_raw6(56 /* clone */, 17 /* SIGCHLD */, 0, 0, 0, 0, 0);
+  if (pid == 0)
+    bis_raw6(SYS_remap_file_pages_, (long)BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 0, (long)(slot >> 12), 0x10000, 0);
+  return pid;
+}
+
+/// Applies one effect record. The record lies in the ring and stays there until the next one is asked for.
+/// 1 in a new process (the copy that replays the child of a fork), else 0.
+RT static int replay_effect(control *c, const struct bis_record *r) {
+  const struct bis_effect_range *x = (const struct bis_effect_range *)r;
+  const struct bis_effect_remap *m = (const struct bis_effect_remap *)r;
+  long result = 0;
+  switch (r->kind) {
+  case BIS_KIND_MEMORY:
+    if (in_region(x->address, x->length) || x->length > BIS_MEMORY_CHUNK) {
+      diverged(c, BIS_DIVERGED_MALFORMED, x->address, x->length);
+      return 0;
+    }
+    if (x->length <= 32 && same_bytes((const uint8_t *)x->address, (const uint8_t *)((const struct bis_effect_memory *)r + 1), x->length))
+      return 0;  // (it may be read-only: a call that reports a time left does not fail then)
+    copy_bytes((void *)x->address, (const struct bis_effect_memory *)r + 1, x->length);
+    return 0;
+  case BIS_KIND_MAP:
+    replay_map(c, (const struct bis_effect_map *)r);
+    break;
+  case BIS_KIND_UNMAP:
+    if (in_region(x->address, x->length)) result = -EINVAL_;
+    else result = bis_raw6(SYS_munmap_, (long)x->address, (long)x->length, 0, 0, 0, 0);
+    break;
+  case BIS_KIND_PROTECT:
+    if (in_region(x->address, x->length)) result = -EINVAL_;
+    else result = bis_raw6(SYS_mprotect_, (long)x->address, (long)x->length, (long)x->value & 7, 0, 0, 0);
+    break;
+  case BIS_KIND_REMAP:
+    if (in_region(m->old_address, m->old_length) || in_region(m->new_address, m->new_length)) result = -EINVAL_;
+    else if (m->old_address == m->new_address)
+      result = bis_raw6(SYS_mremap_, (long)m->old_address, (long)m->old_length, (long)m->new_length, 0, 0, 0);
+    else
+      result = bis_raw6(SYS_mremap_, (long)m->old_address, (long)m->old_length, (long)m->new_length, 3,
+                        (long)m->new_address, 0);
+    if (result > 0) result = result == (long)m->new_address ? 0 : -ENOMEM_;
+    break;
+  case BIS_KIND_ADVISE:
+    if (!in_region(x->address, x->length))
+      result = bis_raw6(SYS_madvise_, (long)x->address, (long)x->length, 4, 0, 0, 0);
+    return 0;
+  case BIS_KIND_BASES:
+    c->fs_base = x->address;
+    c->gs_base = x->length;
+    bis_raw6(SYS_arch_prctl_, 0x1002, (long)x->address, 0, 0, 0, 0);
+    return 0;
+  default:
+    break;
+  }
+  if (result < 0) {
+    diverged(c, BIS_DIVERGED_MAPPING, r->kind, (uint64_t)result);
+    return 0;
+  }
+  // Everything else, and every change of mappings that may touch code, is the supervisor's business, too.
+  int ask = r->kind == BIS_KIND_MAP ? (((const struct bis_effect_map *)r)->prot & PROT_EXEC_) ||
+                                          bis_touches_code(c, x->address, x->address + x->length)
+          : r->kind == BIS_KIND_PROTECT ? (x->value & PROT_EXEC_) || bis_touches_code(c, x->address, x->address + x->length)
+          : r->kind == BIS_KIND_UNMAP || r->kind == BIS_KIND_REMAP
+              ? bis_touches_code(c, x->address, x->address + x->length)
+              : 1;
+  if (ask) {
+    c->arg[0] = 2;
+    c->arg[1] = (uint64_t)r;
+    c->answer = 0;
+    bis_trap(c, BIS_REASON_EVENT);
+    if (c->answer == BIS_ANSWER_FORK) return replay_fork(c) == 0;
+  }
+  return 0;
+}
+
+RT_INLINE void finish_call(control *c, uint64_t result) {
+  c->gpr[RAX] = result;
+  c->gpr[RCX] = c->rip;
+  c->gpr[R11] = c->rflags;
+}
+
+RT static int check(control *c, const struct bis_event *e, uint8_t kind, uint32_t nr, uint64_t hash) {
+  uint64_t ticks = ticks_now(c);
+  if (e->h.kind != kind) diverged(c, BIS_DIVERGED_KIND, e->h.kind, kind);
+  else if (e->nr != nr) diverged(c, BIS_DIVERGED_NUMBER, e->nr, nr);
+  else if (e->ticks != ticks) diverged(c, BIS_DIVERGED_TICKS, e->ticks, ticks);
+  else if (e->rip != c->rip) diverged(c, BIS_DIVERGED_RIP, e->rip, c->rip);
+  else if (e->registers != hash) diverged(c, BIS_DIVERGED_REGISTERS, e->registers, hash);
+  else return 1;
+  return 0;
+}
+
+/// The vfork child is gone (it ended, or is another program now): the parent goes on.
+RT static void vfork_leave(control *c, const struct bis_event *e) {
+  for (int i = 0; i < 16; i++) c->gpr[i] = c->vsaved[i];
+  c->rip = c->vsaved[16];
+  c->rflags = c->vsaved[17];
+  c->resume_host = c->vsaved[18];
+  if (c->fs_base != c->vsaved[19]) {
+    c->fs_base = c->vsaved[19];
+    bis_raw6(SYS_arch_prctl_, 0x1002, (long)c->fs_base, 0, 0, 0, 0);
+  }
+  c->vfork_depth--;
+  finish_call(c, e->value);
+  c->ring_pos += e->h.size;
+  c->event_count++;
+}
+
+/// In place of a system call: what the tape says happened there if it was not an ordinary call. 1: done.
+RT static int not_a_call(control *c, const struct bis_descriptor *d, const struct bis_event *e) {
+  if (e->h.kind == BIS_KIND_SIGNAL && (e->h.flags & BIS_FLAG_AT_ENTRY)) {
+    c->gpr[RCX] = c->rip;
+    c->gpr[R11] = c->rflags;
+    c->rip -= d->length;
+    c->resume_host = 0;
+    c->arg[0] = 0;
+    bis_trap(c, BIS_REASON_EVENT);
+    return 1;
+  }
+  if (e->h.kind == BIS_KIND_VFORK_LEAVE && c->vfork_depth) {
+    vfork_leave(c, e);
+    return 1;
+  }
+  if (e->h.kind == BIS_KIND_EXIT || e->h.kind == BIS_KIND_EXEC || e->h.kind == BIS_KIND_LOST) {
+    c->arg[0] = 0;
+    bis_trap(c, BIS_REASON_EVENT);  // the replay of this tape ends here
+    return 1;
+  }
+  return 0;
+}
+
+RT void bis_replay_syscall(control *c, const struct bis_descriptor *d) {
+  struct bis_event *e = (struct bis_event *)next_record(c);
+  uint64_t hash = register_hash(c);
+  uint32_t nr = (uint32_t)c->gpr[RAX];
+  if (!e) {
+    diverged(c, BIS_DIVERGED_END, 0, nr);
+    return;
+  }
+  if (not_a_call(c, d, e)) {
+    bis_replay_settle(c);
+    return;
+  }
+  if (!check(c, e, BIS_KIND_SYSCALL, nr, hash)) return;
+  uint32_t effects = e->h.effects;
+  uint8_t flags = e->h.flags;
+  uint64_t value = e->value, value2 = e->value2, stamp = e->stamp;
+  c->ring_pos += e->h.size;
+  if (flags & BIS_FLAG_VFORK_ENTER) {
+    for (int i = 0; i < 16; i++) c->vsaved[i] = c->gpr[i];
+    c->vsaved[16] = c->rip; c->vsaved[17] = c->rflags; c->vsaved[18] = c->resume_host; c->vsaved[19] = c->fs_base;
+    c->vfork_depth++;
+  }
+  if (!(flags & BIS_FLAG_NO_RETURN)) finish_call(c, value);
+  else c->resume_host = 0;
+  while (effects--) {
+    struct bis_record *r = next_record(c);
+    if (!r) {
+      diverged(c, BIS_DIVERGED_END, nr, 0);
+      return;
+    }
+    uint32_t size = r->size;
+    if (replay_effect(c, r)) {  // the child: its tape is in the ring now
+      finish_call(c, 0);
+      bis_replay_settle(c);
+      return;
+    }
+    c->ring_pos += size;
+  }
+  c->event_count++;
+  if (flags & (BIS_FLAG_ECHO_OUT | BIS_FLAG_ECHO_ERR)) {
+    c->arg[0] = flags;
+    c->arg[1] = value;
+    c->arg[2] = value2;
+    c->arg[3] = stamp;
+    bis_trap(c, BIS_REASON_ECHO);
+  }
+  bis_replay_settle(c);
+}
+
+RT void bis_replay_special(control *c, const struct bis_descriptor *d) {
+  struct bis_event *e = (struct bis_event *)next_record(c);
+  if (!e) {
+    diverged(c, BIS_DIVERGED_END, 0, d->op);
+    return;
+  }
+  if (!check(c, e, BIS_KIND_CPU, d->op, 0)) return;
+  uint64_t value = e->value, value2 = e->value2;
+  c->ring_pos += e->h.size;
+  c->event_count++;
+  bis_special_replay(c, d, value, value2);
+  bis_replay_settle(c);
+}
+
+/// Consumes the START event: nothing but the region stays, then the event's effects build the program.
+RT void bis_replay_start(control *c) {
+  struct bis_event *e = (struct bis_event *)next_record(c);
+  if (!e || e->h.kind != BIS_KIND_START) {
+    diverged(c, BIS_DIVERGED_KIND, BIS_KIND_START, e ? e->h.kind : 0);
+    return;
+  }
+  bis_raw6(SYS_munmap_, 0x1000, (long)(BIS_REGION_BASE - 0x1000), 0, 0, 0, 0);
+  bis_raw6(SYS_munmap_, (long)BIS_REGION_END, (long)(0x7FFFFFFFF000 - BIS_REGION_END), 0, 0, 0, 0);
+  uint32_t effects = e->h.effects;
+  c->ring_pos += e->h.size;
+  while (effects--) {
+    struct bis_record *r = next_record(c);
+    if (!r) {
+      diverged(c, BIS_DIVERGED_END, BIS_KIND_START, 0);
+      return;
+    }
+    uint32_t size = r->size;
+    replay_effect(c, r);
+    c->ring_pos += size;
+  }
+  c->event_count++;
+  c->resume_host = 0;
+  bis_replay_settle(c);
+}

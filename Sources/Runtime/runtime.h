@@ -1,0 +1,68 @@
+// Inside the runtime: freestanding code in the recorded or replayed process. No static data, no libc, no
+// vector registers; everything is in section bis_runtime, which is copied to BIS_RUNTIME_BASE.
+#ifndef RUNTIME_H
+#define RUNTIME_H
+#include <stddef.h>
+#include "bis_abi.h"
+#include "outputs.h"
+#include "special.h"
+
+#define RT __attribute__((section("bis_runtime"), visibility("hidden")))
+#define RT_INLINE static inline __attribute__((always_inline))
+
+typedef struct bis_control control;
+struct bis_local_effects;
+
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
+enum { SYS_write_ = 1, SYS_close_ = 3, SYS_mmap_ = 9, SYS_mprotect_ = 10, SYS_munmap_ = 11, SYS_brk_ = 12,
+       SYS_mremap_ = 25, SYS_madvise_ = 28, SYS_arch_prctl_ = 158, SYS_exit_ = 60, SYS_remap_file_pages_ = 216,
+       SYS_open_ = 2, SYS_rt_sigprocmask_ = 14, SYS_rt_sigaction_ = 13, SYS_getpid_ = 39, SYS_gettid_ = 186 };
+enum { ENOSYS_ = 38, EINTR_ = 4, EINVAL_ = 22, ENOMEM_ = 12, EPERM_ = 1, EBADF_ = 9, EFAULT_ = 14, ERESTARTSYS_ = 512 };
+enum { PROT_READ_ = 1, PROT_WRITE_ = 2, PROT_EXEC_ = 4 };
+enum { MAP_SHARED_ = 1, MAP_PRIVATE_ = 2, MAP_FIXED_ = 0x10, MAP_ANONYMOUS_ = 0x20, MAP_GROWSDOWN_ = 0x100,
+       MAP_NORESERVE_ = 0x4000, MAP_FIXED_NOREPLACE_ = 0x100000 };
+
+long bis_raw6(long nr, long a, long b, long c, long d, long e, long f);
+long bis_raw6_interruptible(long nr, long a, long b, long c, long d, long e, long f);
+long bis_raw_vfork(long nr, long a, long b, long c, long d, long e);
+void bis_stop(void);
+
+RT_INLINE void copy_bytes(void *to, const void *from, uint64_t n) {
+  __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+RT_INLINE void zero_words(void *to, uint64_t words) {
+  __asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(0) : "memory");
+}
+RT_INLINE uint64_t read_tsc(void) {
+  uint32_t low, high;
+  __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+  return (uint64_t)high << 32 | low;
+}
+RT_INLINE uint64_t ticks_now(const control *c) {
+  uint64_t sum = c->tick_done;
+  for (int i = 0; i < BIS_TICK_WORDS; i++) sum += c->tick_start[i] - c->tick[i];
+  return sum;
+}
+RT_INLINE uint64_t register_hash(const control *c) {
+  uint64_t h = 0;
+  for (int i = 0; i < 16; i++) {
+    if (i == RCX || i == R11) continue;
+    h = ((h << 5 | h >> 59) ^ c->gpr[i]) * BIS_HASH_MULTIPLIER;
+  }
+  return h;
+}
+RT_INLINE uint64_t page_down(uint64_t a) { return a & ~0xFFFull; }
+RT_INLINE uint64_t page_up(uint64_t a) { return (a + 0xFFF) & ~0xFFFull; }
+
+void bis_trap(control *c, enum bis_reason reason);             // asks the supervisor
+void bis_set_ticks(control *c);                                 // spreads what is left until tick_target
+const struct bis_translation *bis_lookup(control *c, uint64_t guest);
+int bis_touches_code(control *c, uint64_t low, uint64_t high);  // overlaps a range with translations, or the region
+void bis_record_syscall(control *c, const struct bis_descriptor *d);
+void bis_replay_syscall(control *c, const struct bis_descriptor *d);
+void bis_record_special(control *c, const struct bis_descriptor *d);
+void bis_replay_special(control *c, const struct bis_descriptor *d);
+void bis_record_settle(control *c);   // after an event: signals, checksums
+void bis_replay_settle(control *c);   // after an event: what comes next without program code in between
+int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t args[6], uint32_t nr, struct bis_local_effects *effects);
+#endif

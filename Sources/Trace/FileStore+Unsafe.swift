@@ -1,0 +1,122 @@
+// Copies of the files that recorded processes map.
+import Glibc
+import Synchronization
+
+/// Stores mapped files under `files/`, each version of a file once. May be used from several threads.
+public final class FileStore: Sendable {
+  private let trace: TraceDirectory
+  private let manifest: ManifestWriter
+  private let state = Mutex(State())
+
+  private struct State {
+    var numbers: [FileIdentity: UInt64] = [:]
+    var names: [UInt64: String] = [:]
+    var next: UInt64 = 0
+  }
+
+  /// Stores for the trace that `manifest` writes about.
+  public init(_ manifest: ManifestWriter) {
+    self.manifest = manifest
+    trace = manifest.trace
+  }
+
+  /// Stores the file at `path` as it is now and returns its number.
+  /// - Parameter identity: what the caller knows it to be, to save a look; it must be of this very file.
+  public func store(path: String, identity: FileIdentity? = nil) throws(TraceError) -> UInt64 {
+    if let identity, let number = known(identity) { return number }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .system(operation: "open", path: path, errno: errno) }
+    let file = OwnedFile(descriptor: descriptor, path: path)
+    return try store(descriptor: file.descriptor, path: path)
+  }
+
+  /// Stores the file open at `descriptor`, readable, which stays the caller's. `path` is what the manifest says.
+  public func store(descriptor: Int32, path: String) throws(TraceError) -> UInt64 {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw .system(operation: "stat", path: path, errno: errno) }
+    let identity = FileIdentity(status)
+    // Held while copying: two processes that map the same library at once store it once.
+    return try state.withLock { (state) throws(TraceError) in
+      if let number = state.numbers[identity] { return number }
+      let number = state.next
+      let base = fileName(path.split(separator: "/").last.map(String.init) ?? "", limit: 100)
+      let name = base.isEmpty ? "\(number)" : "\(number)-\(base)"
+      let target = "\(trace.filesPath)/\(name)"
+      unlink(target)
+      let copy = try OwnedFile.open(target, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+      do throws(TraceError) {
+        try Self.copy(from: descriptor, to: copy, size: identity.size)
+      } catch {
+        unlink(target)
+        throw error
+      }
+      guard fchmod(copy.descriptor, 0o444) == 0 else { throw copy.fail("chmod") }
+      try manifest.add(Manifest.FileInfo(number: number, path: path, identity: identity, storedName: name))
+      state.numbers[identity] = number
+      state.names[number] = name
+      state.next += 1
+      return number
+    }
+  }
+
+  /// Where the copy of a file stored by this object is.
+  public func path(ofFile number: UInt64) -> String? {
+    state.withLock { $0.names[number] }.map { "\(trace.filesPath)/\($0)" }
+  }
+
+  /// The number of a file stored before.
+  public func known(_ identity: FileIdentity) -> UInt64? { state.withLock { $0.numbers[identity] } }
+
+  /// FICLONE, else copy_file_range, else read and write.
+  private static func copy(from source: Int32, to target: borrowing OwnedFile, size: UInt64) throws(TraceError) {
+    let ficlone: UInt = 0x4004_9409  // linux/fs.h, _IOW(0x94, 9, int)
+    if ioctl(target.descriptor, ficlone, source) == 0 { return }
+    var offset: Int64 = 0
+    while offset < Int64(size) {
+      var from = offset
+      let count = copyFileRange(source, &from, target.descriptor, nil, Int(size) - Int(offset), 0)
+      guard count > 0 else {
+        if count < 0 && errno == EINTR { continue }
+        if count < 0 && (errno == ENOSPC || errno == EDQUOT) { throw target.fail("copy to") }
+        break
+      }
+      offset += Int64(count)
+    }
+    // Files without a size (/proc) and file systems without copy_file_range.
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
+    defer { buffer.deallocate() }
+    while true {
+      let count = pread(source, buffer.baseAddress, buffer.count, off_t(offset))
+      if count == 0 { return }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw .system(operation: "read", path: target.path, errno: errno)
+      }
+      try target.writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+      offset += Int64(count)
+    }
+  }
+}
+
+/// copy_file_range(2), which Glibc's module does not show (it stands behind _GNU_SOURCE).
+@_silgen_name("copy_file_range")
+private func copyFileRange(
+  _ source: Int32, _ sourceOffset: UnsafeMutablePointer<Int64>?, _ target: Int32,
+  _ targetOffset: UnsafeMutablePointer<Int64>?, _ count: Int, _ flags: UInt32
+) -> Int
+
+extension TraceDirectory {
+  /// Opens a stored file for reading; the caller closes the descriptor. Follows no link.
+  public func openStored(_ file: Manifest.FileInfo) throws(TraceError) -> Int32 {
+    let path = storedPath(file)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { throw .system(operation: "open", path: path, errno: errno) }
+    return descriptor
+  }
+
+  /// Where a stored file is.
+  public func storedPath(_ file: Manifest.FileInfo) -> String {
+    precondition(Manifest.FileInfo.isSafe(file.storedName), "stored name \(file.storedName)")
+    return "\(filesPath)/\(file.storedName)"
+  }
+}

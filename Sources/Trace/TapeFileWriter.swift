@@ -1,0 +1,72 @@
+// Chunks to a tape file.
+import Glibc
+public import Tape
+
+/// The file `tape-N` while it is being written. Owns the descriptor. Everything written is whole chunks, so that the
+/// file is readable at every moment.
+public struct TapeFileWriter: ~Copyable, Sendable {
+  private let file: OwnedFile
+  /// The chunks so far.
+  public private(set) var index: TapeIndex
+
+  /// Creates the tape's file; it must not exist.
+  public init(creating tape: UInt64, in trace: TraceDirectory) throws(TraceError) {
+    try self.init(file: try .open(trace.tapePath(tape), O_WRONLY | O_CREAT | O_EXCL), tape: tape)
+  }
+
+  /// Writes a tape to an open descriptor, at its position 0, and owns it from now on. `path` is for errors.
+  public init(descriptor: Int32, path: String, tape: UInt64) throws(TraceError) {
+    try self.init(file: OwnedFile(descriptor: descriptor, path: path), tape: tape)
+  }
+
+  private init(file: consuming OwnedFile, tape: UInt64) throws(TraceError) {
+    self.file = file
+    index = TapeIndex(tape: tape)
+    try self.file.writeAll(TapeFileHeader(tape: tape).bytes)
+  }
+
+  /// The tape's number.
+  public var tape: UInt64 { index.progress.tape }
+  /// Sequence number of the next chunk: what the next segment to be appended must have.
+  public var sequence: UInt64 { index.progress.sequence }
+  /// Events begun so far.
+  public var eventCount: UInt64 { index.progress.eventCount }
+  /// Bytes written so far.
+  public var byteCount: UInt64 { index.end }
+
+  /// Appends the content of a ring segment (whole records, without the segment's header) as one chunk.
+  ///
+  /// - Throws: `.tape` when the records are malformed, with the offset in them; `.system` when writing fails
+  ///   (`isDiskFull`): then the file is as before, as far as the kernel allows.
+  public mutating func append(
+    _ records: UnsafeRawBufferPointer, flags: ChunkFlags = [], encoder: inout ChunkEncoder
+  ) throws(TraceError) {
+    var progress = index.progress
+    let chunk: (bytes: UnsafeRawBufferPointer, header: ChunkHeader)
+    do throws(TapeError) {
+      chunk = try encoder.encode(records, flags: flags, progress: &progress)
+    } catch {
+      throw .tape(path: file.path, error)
+    }
+    try write(chunk.bytes)
+    index.add(chunk.header)
+  }
+
+  /// Writes the index and the trailer and closes the file. Returns its size in bytes.
+  @discardableResult
+  public consuming func finish(encoder: inout ChunkEncoder) throws(TraceError) -> UInt64 {
+    let footer = index.footer(encoder: &encoder)
+    try footer.withBytes { (bytes) throws(TraceError) in try write(bytes) }
+    return index.end + UInt64(footer.count)
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer) throws(TraceError) {
+    do throws(TraceError) {
+      try file.writeAll(bytes)
+    } catch {
+      ftruncate(file.descriptor, off_t(index.end))
+      lseek(file.descriptor, off_t(index.end), SEEK_SET)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,135 @@
+// Domains: the shared hash tables that the runtime reads, and the private ones over all known heads.
+
+import CABI
+import Synchronization
+import X86
+
+extension Core {
+  @inline(__always)
+  static func hash(_ guest: UInt64) -> Int { Int((guest &* 0x9E37_79B9_7F4A_7C15) >> 32) }
+
+  mutating func makeDomain(low: UInt64, high: UInt64) throws(TranslateError) -> DomainID {
+    var size = 256
+    while size < 1 << 20 && UInt64(size) * 64 < high &- low { size *= 2 }
+    let table = try allocateTable(size)
+    let slots = UnsafeMutablePointer<UInt32>.allocate(capacity: 1024)
+    slots.initialize(repeating: 0, count: 1024)
+    domains.append(
+      Domain(low: low, high: high, table: table, mask: size - 1, slots: slots, slotMask: 1023))
+    return DomainID(UInt32(domains.count - 1))
+  }
+
+  func tableInfo(_ domain: DomainID) -> (table: UInt64, mask: UInt64) {
+    let d = domains[Int(domain.number)]
+    return (Self.domainsBase + UInt64(d.table), UInt64(d.mask))
+  }
+
+  mutating func dropDomain(_ domain: DomainID) {
+    let d = Int(domain.number)
+    domains[d].alive = false
+    for slot in 0...domains[d].mask {
+      (domainMemory + domains[d].table + slot * 16).storeBytes(of: 0, as: UInt64.self)
+    }
+  }
+
+  private mutating func allocateTable(_ entries: Int) throws(TranslateError) -> Int {
+    guard domainsUsed + entries * 16 <= domainsSize else { throw .domainsFull }
+    let at = domainsUsed
+    domainsUsed += entries * 16
+    return at
+  }
+
+  // MARK: Heads
+
+  func findHead(_ d: Int, _ guest: UInt64) -> Int? {
+    let slots = domains[d].slots
+    let mask = domains[d].slotMask
+    var slot = Self.hash(guest) & mask
+    while slots[slot] != 0 {
+      let h = Int(slots[slot]) - 1
+      if heads[h].guest == guest { return h }
+      slot = (slot + 1) & mask
+    }
+    return nil
+  }
+
+  mutating func head(_ d: Int, _ guest: UInt64) throws(TranslateError) -> Int { headForExit(d, guest) }
+
+  /// The head at `guest`, made if new.
+  mutating func headForExit(_ d: Int, _ guest: UInt64) -> Int {
+    if let h = findHead(d, guest) { return h }
+    if domains[d].slotCount * 2 > domains[d].slotMask { growSlots(d) }
+    heads.append(Head(guest: guest, domain: UInt32(d)))
+    insertSlot(d, heads.count - 1)
+    domains[d].slotCount += 1
+    return heads.count - 1
+  }
+
+  private func insertSlot(_ d: Int, _ h: Int) {
+    let slots = domains[d].slots
+    let mask = domains[d].slotMask
+    var slot = Self.hash(heads[h].guest) & mask
+    while slots[slot] != 0 { slot = (slot + 1) & mask }
+    slots[slot] = UInt32(h + 1)
+  }
+
+  private mutating func growSlots(_ d: Int) {
+    let old = domains[d].slots
+    let oldCount = domains[d].slotMask + 1
+    let count = oldCount * 4
+    domains[d].slots = .allocate(capacity: count)
+    domains[d].slots.initialize(repeating: 0, count: count)
+    domains[d].slotMask = count - 1
+    for i in 0..<oldCount where old[i] != 0 { insertSlot(d, Int(old[i]) - 1) }
+    old.deallocate()
+  }
+
+  // MARK: The shared table
+
+  /// Room for one more unit in the cache and in the domain's table, or an error before anything is changed.
+  mutating func reserveSpace(_ d: Int) throws(TranslateError) {
+    if hotEnd - hot.at < Self.reserve || coldEnd - cold.at < Self.reserve { throw .cacheFull }
+    if domains[d].count * 2 > domains[d].mask { try growTable(d) }
+  }
+
+  private mutating func growTable(_ d: Int) throws(TranslateError) {
+    let old = domains[d].table
+    let oldMask = domains[d].mask
+    let size = (oldMask + 1) * 2
+    domains[d].table = try allocateTable(size)
+    domains[d].mask = size - 1
+    domains[d].count = 0
+    tableGeneration += 1
+    for slot in 0...oldMask {
+      let p = domainMemory + old + slot * 16
+      let guest = p.load(as: UInt64.self)
+      if guest == 0 { continue }
+      put(d, guest, body: p.load(fromByteOffset: 8, as: UInt32.self), indirect: p.load(fromByteOffset: 12, as: UInt32.self))
+    }
+  }
+
+  /// Makes a head visible to the runtime, or updates its offsets: offsets first, then the address.
+  mutating func publish(_ h: Int) {
+    let head = heads[h]
+    put(Int(head.domain), head.guest, body: head.body, indirect: head.indirect)
+  }
+
+  private mutating func put(_ d: Int, _ guest: UInt64, body: UInt32, indirect: UInt32) {
+    let mask = domains[d].mask
+    let table = domainMemory + domains[d].table
+    var slot = Self.hash(guest) & mask
+    while true {
+      let p = table + slot * 16
+      let there = p.load(as: UInt64.self)
+      if there == 0 || there == guest {
+        p.storeBytes(of: body, toByteOffset: 8, as: UInt32.self)
+        p.storeBytes(of: indirect, toByteOffset: 12, as: UInt32.self)
+        atomicMemoryFence(ordering: .releasing)
+        p.storeBytes(of: guest, as: UInt64.self)
+        if there == 0 { domains[d].count += 1 }
+        return
+      }
+      slot = (slot + 1) & mask
+    }
+  }
+}

@@ -1,0 +1,180 @@
+// The contract of Translate: guest code in, translated code in the code cache out.
+//
+// Translate knows no ptrace, no tape and no files. It gets two writable mappings (code cache, domain tables), guest
+// code bytes, and the addresses of the runtime's entries. See /work/shared/DESIGN.md section 4 and CABI/bis_abi.h.
+
+import X86
+
+/// Addresses, as the program sees them, at which translated code enters the runtime. All within +-2 GiB of the cache.
+///
+/// On each entry every guest register but rcx is live, flags are the guest's, guest rcx is in
+/// `spill[RCX]`, and rsp is the guest's rsp.
+public struct RuntimeEntries: Sendable {
+  /// SYSCALL. rcx = address of `bis_descriptor`; translated code goes on right after it.
+  public var syscall: UInt64
+  /// A special instruction (`enum bis_special`). rcx = address of `bis_descriptor`, as for `syscall`.
+  public var special: UInt64
+  /// Direct exit to code without translation. ecx = exit number: see `Translator.exitTarget(_:)`.
+  public var exitDirect: UInt64
+  /// Indirect transfer; `spill[TARGET]` holds the guest target. No tick has been counted for it yet.
+  public var indirectMiss: UInt64
+  /// A tick word reached zero. rcx = body address of the head (tick counted): see `guestAddress(ofBody:)`.
+  public var expired: UInt64
+
+  public init(syscall: UInt64, special: UInt64, exitDirect: UInt64, indirectMiss: UInt64, expired: UInt64) {
+    self.syscall = syscall
+    self.special = special
+    self.exitDirect = exitDirect
+    self.indirectMiss = indirectMiss
+    self.expired = expired
+  }
+}
+
+/// Guest code bytes that may be decoded: `[base, base + bytes.count)`.
+public struct CodeView {
+  public let base: UInt64
+  public let bytes: UnsafeRawBufferPointer
+  public init(base: UInt64, bytes: UnsafeRawBufferPointer) {
+    self.base = base
+    self.bytes = bytes
+  }
+}
+
+/// A range of guest addresses whose translations are valid together.
+public struct DomainID: Hashable, Sendable {
+  public let number: UInt32
+  init(_ number: UInt32) { self.number = number }
+}
+
+/// How control reaches a head.
+public enum EntryKind: UInt8, Sendable, BitwiseCopyable {
+  /// Forward direct transfer or fall-through: no tick, no check.
+  case body
+  /// Indirect transfer: checks `spill[TARGET]`, ticks, restores rcx.
+  case indirect
+  /// Backward direct transfer: ticks.
+  case tick
+}
+
+public enum TranslateError: Error, Equatable, Sendable {
+  /// The code cache is full: flush and start afresh.
+  case cacheFull
+  /// The area of domain tables is full.
+  case domainsFull
+  /// There are no code bytes for the first instruction at this guest address.
+  case unreadable(UInt64)
+  /// The address is not inside the domain (or the domain was dropped).
+  case outsideDomain(UInt64)
+}
+
+/// Guest register `register` has its value in spill slot `spill`.
+public struct Restore: Equatable, Sendable {
+  public let register: Int
+  public let spill: Int
+}
+
+/// What a translated address means.
+public struct Location: Sendable {
+  public enum Kind: Sendable, Equatable {
+    /// State is that before the guest instruction at `guest`, after applying `restores` and `rspAdjust`.
+    case instruction
+    /// Inside the indirect entry of head `guest`, before its tick: rcx is in spill[RCX], the target in spill[TARGET].
+    case indirectEntry
+    /// Between instructions in the middle of a template or a tick: single-step until something else is reported.
+    case stepOn
+  }
+  public let domain: DomainID
+  public let guest: UInt64
+  public let restores: [Restore]
+  public let kind: Kind
+  /// Bytes to add to rsp to undo a partial push or pop.
+  public let rspAdjust: Int
+}
+
+/// Counters for people; nothing depends on them.
+public struct TranslateStatistics: Sendable {
+  public var units = 0
+  public var instructions = 0
+  public var guestBytes = 0
+  public var hotBytes = 0
+  public var coldBytes = 0
+  public var exits = 0
+  public var links = 0
+  public var outOfLineEntries = 0
+  public var unsupported = 0
+}
+
+/// An instruction that is translated to a #UD special because bis cannot run it.
+public struct Unsupported: Sendable {
+  public let guest: UInt64
+  public let bytes: [UInt8]
+}
+
+/// Translates guest code on demand. One owner thread; not Sendable.
+public final class Translator {
+  private var core: Core
+
+  /// `code` and `domains` are this process's writable mappings of BIS_CODE and BIS_DOMAINS (both zero-filled),
+  /// from their beginnings; sizes may be smaller than the program-side ranges.
+  public init(
+    code: UnsafeMutableRawPointer, codeSize: Int, domains: UnsafeMutableRawPointer, domainsSize: Int,
+    entries: RuntimeEntries
+  ) {
+    core = Core(code: code, codeSize: codeSize, domains: domains, domainsSize: domainsSize, entries: entries)
+  }
+
+  deinit { core.free() }
+
+  /// A new domain for guest addresses [low, high), with an empty hash table.
+  public func makeDomain(low: UInt64, high: UInt64) throws(TranslateError) -> DomainID {
+    try core.makeDomain(low: low, high: high)
+  }
+
+  /// Program-side address and mask of the domain's `bis_translation` table, for `bis_range`.
+  /// Changes when the table grows: ask again after each `translate`.
+  public func tableInfo(_ domain: DomainID) -> (table: UInt64, mask: UInt64) { core.tableInfo(domain) }
+
+  /// Counts table replacements of all domains: cheap to compare before asking `tableInfo` again.
+  public var tableGeneration: Int { core.tableGeneration }
+
+  /// The program-side address of an entry of the head at `guest`, translated now if need be.
+  ///
+  /// Publishes into the domain's table and patches all exits that waited for this head. Up to `lookahead` more heads
+  /// that the code leads to are translated as well. An `.indirect` entry expects `spill[RCX]` and `spill[TARGET]`;
+  /// `.tick` and `.body` entries expect all guest registers live.
+  public func translate(
+    _ domain: DomainID, at guest: UInt64, kind: EntryKind, view: CodeView, lookahead: Int = 12
+  ) throws(TranslateError) -> UInt64 {
+    try core.translate(domain, at: guest, kind: kind, view: view, lookahead: lookahead)
+  }
+
+  /// The entry of an already translated head, or nil. Never translates.
+  public func lookup(_ domain: DomainID, at guest: UInt64, kind: EntryKind) -> UInt64? {
+    core.lookup(domain, at: guest, kind: kind)
+  }
+
+  /// What the exit number in ecx at `exitDirect` stands for.
+  public func exitTarget(_ number: UInt32) -> (domain: DomainID, guest: UInt64, kind: EntryKind) {
+    core.exitTarget(number)
+  }
+
+  /// The guest state behind a program-side address inside the code cache; nil if nothing is there.
+  public func locate(host: UInt64) -> Location? { core.locate(host: host) }
+
+  /// The head whose body starts at `host` (the rcx of `expired`).
+  public func guestAddress(ofBody host: UInt64) -> UInt64? { core.guestAddress(ofBody: host) }
+
+  /// The domain of the head whose body starts at `host`.
+  public func domain(ofBody host: UInt64) -> DomainID? { core.domain(ofBody: host) }
+
+  /// False: ticks and checks never touch flags, so RFLAGS at a head is exact and needs no canonical form.
+  public func flagsAreDead(atGuest guest: UInt64, domain: DomainID, view: CodeView) -> Bool { false }
+
+  /// Forgets a domain: its table is emptied. Its code stays where it is (threads may be inside; `locate` still works).
+  public func dropDomain(_ domain: DomainID) { core.dropDomain(domain) }
+
+  public var statistics: TranslateStatistics { core.statistics }
+
+  /// Instructions that were replaced by #UD because they cannot be translated, in order of discovery (at most 1,000).
+  public var unsupported: [Unsupported] { core.unsupportedList }
+}

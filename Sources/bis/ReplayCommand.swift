@@ -1,0 +1,71 @@
+import ArgumentParser
+import Replay
+import Trace
+
+/// `bis replay`
+struct ReplayCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "replay",
+    abstract: "Run a recording again, exactly.",
+    usage: "bis replay -a [TRACE] [--all] [-p PID|NAME]",
+    discussion: """
+      The program runs again with what it took in then. No file, network, clock
+      or terminal is touched; inputs, program and working directory need not be
+      there any more. What it wrote to standard output and standard error is
+      echoed, every event is checked, and the exit status is the recorded one.
+      The first difference stops the replay and is shown.
+
+        bis replay -a                  the latest recording, its first process
+        bis replay -a --all build-3    all processes of a recording
+        bis replay -a -p cc1           the process that ran cc1
+
+      The debugger (bis replay without -a) is not in this version.
+      """)
+
+  @Flag(name: [.customShort("a"), .long], help: "Replay without a debugger, to the end.")
+  var autopilot = false
+
+  @Flag(help: "Replay every process of the recording.")
+  var all = false
+
+  @Option(
+    name: [.customShort("p"), .long],
+    help: ArgumentHelp("Replay one process: its number or its program's name ('bis ps').", valueName: "PID|NAME"))
+  var process: String?
+
+  @Flag(help: "Tell at the end how many events and checksums were compared.")
+  var checksumVerbose = false
+
+  @OptionGroup var trace: TraceArgument
+
+  func run() throws {
+    guard !(all && process != nil) else { throw Failure.usage("--all and -p exclude each other") }
+    let directory = try trace.open()
+    guard autopilot else {
+      throw Failure(
+        "the debugger is not in this version",
+        hint: "replay without it: bis replay -a\(trace.trace.map { " " + quoted([$0]) } ?? "")")
+    }
+    var options = ReplayOptions()
+    options.trace = directory.path
+    options.process = process
+    options.all = all
+    options.quiet = false
+    throw ExitCode(try replayed(options))
+  }
+
+  private func replayed(_ options: ReplayOptions) throws(Failure) -> Int32 {
+    do {
+      let (status, report) = try replayAutopilot(options)
+      if checksumVerbose {
+        complain(
+          "replayed \(report.events) events and compared \(report.checksums) checksums in \(report.processes) processes"
+        )
+      }
+      return status
+    } catch {
+      let message = error.divergence.map { "\(error.message)\n\($0)" } ?? error.message
+      throw Failure(message, hint: error.hint)
+    }
+  }
+}

@@ -1,0 +1,126 @@
+"""The command line itself: bad input gives a message that says what to do, status 1 or 2, no hang, no stack trace; the
+commands that look at a trace show what is in it."""
+
+import os
+import re
+import shutil
+import struct
+from dataclasses import dataclass
+
+import harness
+
+ELF32 = b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, 0x8048054, 52, 0, 0, 52, 32, 1, 0, 0, 0) + \
+    struct.pack("<IIIIIIII", 1, 0, 0x8048000, 0x8048000, 96, 96, 5, 4096) + b"\x31\xc0\x40\xcd\x80" + bytes(60)
+
+
+@dataclass
+class CommandRow:
+    """A bash script with $BIS, $TRACE (a good recording) and $HERE; `expect` is searched in both streams."""
+    name: str
+    script: str
+    status: int = 0
+    expect: str = ""
+    timeout: int = 60
+    long: bool = False
+    needs: tuple = ()
+    cpu: tuple = ()
+
+    def check(self, runner):
+        result = harness.Result(self.name, "passed")
+        place = os.path.join(runner.work, re.sub(r"\W", "_", self.name))
+        here = os.path.join(place, "here")
+        os.makedirs(here)
+        env = {"PATH": "/usr/bin:/bin", "HOME": place, "BIS": runner.bis, "TRACE": os.path.join(place, "trace"), "LC_ALL": "C",
+               "BIS_TRACE_DIR": os.path.join(place, "traces"), "HERE": here}
+        with open(os.path.join(here, "elf32"), "wb") as file:
+            file.write(ELF32)
+        os.chmod(os.path.join(here, "elf32"), 0o755)
+        try:
+            if "$TRACE" in self.script:
+                made = harness.run([runner.bis, "record", "-o", env["TRACE"], "--checksum=1", "--", "sh", "-c",
+                                    "echo out; echo err >&2; /bin/echo child; exit 5"], here, env, self.timeout)
+                if made.status != 5 or not os.path.isdir(env["TRACE"]):
+                    raise harness.Failure(f"cannot record: {made.status}, {made.err.decode(errors='replace')[-300:]}")
+            got = harness.run(["bash", "-c", self.script], here, env, self.timeout)
+            text = (got.out + got.err).decode(errors="replace")
+            if got.status != self.status:
+                raise harness.Failure(f"exit status: expected {self.status}, found {got.status}\n{text[-500:]}")
+            if not re.search(self.expect, text, re.S):
+                raise harness.Failure(f"no match of /{self.expect}/ in:\n{text[-500:]}")
+            if re.search(r"Fatal error|Stack dump|Thread 0 crashed|Backtrace", text):
+                raise harness.Failure(f"a crash:\n{text[-500:]}")
+            result.seconds["ran"] = got.seconds
+        except harness.Failure as failure:
+            result.verdict, result.why = "failed", str(failure)
+        if harness.end_all_descendants() and result.verdict == "passed":
+            result.verdict, result.why = "failed", "processes were left behind"
+        shutil.rmtree(place, ignore_errors=True)
+        return result
+
+
+def rows():
+    c = lambda name, *rest, **more: CommandRow("commands/" + name, *rest, **more)
+    return [
+        # How it presents itself.
+        c("version", "$BIS --version", 0, r"\d+\.\d+"),
+        c("help", "$BIS --help", 0, "record.*replay.*doctor"),
+        c("help_record", "$BIS record --help", 0, "--checksum.*--aslr|--aslr.*--checksum"),
+        c("completion", "$BIS --generate-completion-script bash | bash -n && $BIS --generate-completion-script zsh", 0, "record"),
+        c("no_command", "$BIS frobnicate", 2, "bis: "),
+        c("bad_option", "$BIS record --frobnicate /bin/true", 2, "bis: "),
+        c("record_nothing", "$BIS record", 2, "bis: "),
+        c("checksum_word", "$BIS record --checksum=often /bin/true", 2, "bis: "),
+        c("doctor", "$BIS doctor", 0, "ptrace.*CPUID"),
+        c("cpu", "$BIS cpu && $BIS cpu list && $BIS cpu show host", 0, "xcr0|XCR0"),
+        c("cpu_unknown", "$BIS cpu show pentium-nine", 2, "bis: .*pentium-nine"),
+        # What cannot be recorded.
+        c("missing_program", "$BIS record -- no-such-program", 1, "bis: .*no-such-program"),
+        c("not_executable", "echo text > f; $BIS record -- ./f", 1, "bis: .*(executable|permission)"),
+        c("directory", "$BIS record -- /usr", 1, "bis: .*director"),
+        c("elf32", "$BIS record -- ./elf32", 1, "bis: .*32-bit"),
+        c("no_interpreter", "printf '#!/no/such/shell\\n' > s; chmod +x s; $BIS record -- ./s", 1, "bis: .*/no/such/shell"),
+        c("not_elf", "printf 'garbage' > g; chmod +x g; $BIS record -- ./g", 1, "bis: "),
+        c("cut_elf", "head -c 3000 /bin/ls > g; chmod +x g; $BIS record -- ./g", 1, "bis: "),
+        c("bad_output_folder", "$BIS record -o /proc/none/x -- /bin/true", 1, "bis: .*/proc/none/x"),
+        c("output_exists", "mkdir o; echo precious > o/f; $BIS record -o o -- /bin/true; s=$?; cat o/f; exit $s", 1, "bis: .*precious"),
+        c("unknown_cpu", "$BIS record --cpu pentium-nine -- /bin/true", 2, "bis: .*pentium-nine"),
+        # What cannot be replayed.
+        c("no_debugger_yet", "$BIS replay $TRACE", 1, "bis: .*replay -a"),
+        c("missing_trace", "$BIS replay -a /no/such/trace", 1, "bis: .*/no/such/trace"),
+        c("no_latest", "$BIS replay -a", 1, "bis: .*record"),
+        c("empty_trace", "mkdir e; $BIS replay -a e", 1, "bis: "),
+        c("trace_is_file", "echo x > e; $BIS replay -a e", 1, "bis: "),
+        c("cut_tape", "for f in $(find $TRACE -type f -name '*tape*'); do truncate -s -40 $f; done; timeout 20 $BIS replay -a --all $TRACE >&2; test $? -lt 128 -a $? -ne 124", 0, "bis: "),
+        c("corrupt_tape", "for f in $(find $TRACE -type f -name '*tape*'); do printf XXXXXXXX | dd of=$f bs=1 seek=200 conv=notrunc status=none; done; timeout 20 $BIS replay -a --all $TRACE", 1, "bis: "),
+        c("empty_files", "find $TRACE -type f -exec truncate -s 0 {} +; timeout 20 $BIS replay -a --all $TRACE", 1, "bis: "),
+        c("garbage_files", "find $TRACE -type f -exec sh -c 'head -c 5000 /dev/urandom > \"$1\"' - {} ';'; timeout 20 $BIS replay -a --all $TRACE", 1, "bis: "),
+        # What can.
+        c("replay_status", "$BIS replay -a $TRACE", 5, "out"),
+        c("replay_all", "$BIS replay -a --all $TRACE 2>/dev/null", 5, "out\nchild"),
+        c("replay_root_only", "$BIS replay -a $TRACE 2>&1 >/dev/null", 5, "err"),
+        c("replay_twice", "a=$($BIS replay -a --all $TRACE 2>&1); b=$($BIS replay -a --all $TRACE 2>&1); test \"$a\" = \"$b\" -a -n \"$a\"", 0, ""),
+        c("default_trace", "$BIS record -- /bin/echo kept && $BIS replay -a && $BIS ls && ls -d $BIS_TRACE_DIR/latest", 0, "kept.*kept.*echo-.*latest"),
+        c("record_signal", "$BIS record -o t -- sh -c 'kill -TERM $$'; a=$?; $BIS replay -a t; echo $a $?", 0, "143 143"),
+        c("trace_named_last", "$BIS record -o t -- sh -c 'echo x >&2' 2>&1 | tail -1", 0, r"^bis: trace: .*/t$"),
+        c("double_dash", "$BIS record -o t -- /bin/echo -- --help -o x", 0, "^-- --help -o x"),
+        c("options_of_program", "$BIS record -o t /bin/echo --version --all", 0, "^--version --all|GNU coreutils"),
+        c("environment", "$BIS record -o t --env A=1 --env 'B=x y' -- sh -c 'echo $A $B'", 0, "1 x y"),
+        c("stdin_closed", "$BIS record -o t -- sh -c 'cat; echo end' < /dev/null", 0, "end"),
+        c("standard_output_closed", "$BIS record -o t -- /bin/true >&-", 0, ""),
+        c("reader_goes_away", "$BIS record -o t -- seq 1000000 2>/dev/null | head -1; $BIS replay -a t 2>/dev/null | tail -c 100 | wc -l", 0, "^1\n"),
+        # Looking at a trace.
+        c("ps", "$BIS ps $TRACE", 0, "echo"),
+        c("info", "$BIS info $TRACE", 0, "events"),
+        c("stats", "$BIS stats $TRACE", 0, "write|bytes"),
+        c("events", "$BIS events $TRACE", 0, r'write\(1, "out\\n", 4\) += 4'),
+        c("events_json", "$BIS events --json $TRACE | python3 -c 'import json, sys; rows = [json.loads(l) for l in sys.stdin]; print(len(rows) > 5)'", 0, "True"),
+        c("events_of_one", "$BIS events -p echo $TRACE", 0, "child"),
+        c("rm", "$BIS rm $TRACE && ! test -e $TRACE", 0, ""),
+        c("rm_no_trace", "mkdir d; echo precious > d/f; $BIS rm d; s=$?; cat d/f; exit $s", 1, "bis: .*precious"),
+        # Ends that nobody planned.
+        c("kill_bis", "timeout -s KILL 2 $BIS record -o t -- sh -c 'i=0; while :; do i=$((i+1)); echo $i; done' > out; sleep 1; timeout 50 $BIS replay -a t 2>err | head -1; grep bis: err", 0,
+          r"^1\n.*(ended|killed|incomplete|last complete)"),
+        c("interrupt", "timeout -s INT 2 $BIS record -o t -- sleep 10 ; $BIS info t", 0, ""),
+        c("full_disk", "mkdir m; unshare -rm sh -c 'mount -t tmpfs -o size=12m none m && $BIS record -o m/t -- sh -c \"dd if=/dev/urandom bs=1M count=60 2>/dev/null | cat | wc -c\"'", 0,
+          "bis: .*(disk|space)", long=True),
+    ]

@@ -1,0 +1,35 @@
+// /proc/self shows the program's own addresses and name, nothing of bis.
+// bis: variants=dynamic,no-pie
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+  char b[4096];
+  ssize_t n = readlink("/proc/self/exe", b, sizeof b - 1);
+  b[n] = 0;
+  printf("exe %s\n", strrchr(b, '/'));
+  FILE *f = fopen("/proc/self/cmdline", "r");
+  n = fread(b, 1, sizeof b, f);
+  printf("cmdline %d\n", strcmp(b, argv[0]) == 0);
+  fclose(f);
+  f = fopen("/proc/self/maps", "r");
+  int main_seen = 0, stack = 0, heap = 0, bis = 0, lines = 0;
+  unsigned long lo, hi, at = (unsigned long)main, here = (unsigned long)&lo;
+  void *p = malloc(10);
+  while (fgets(b, sizeof b, f)) {
+    lines++;
+    char perms[5];
+    sscanf(b, "%lx-%lx %4s", &lo, &hi, perms);
+    if (lo <= at && at < hi) main_seen = perms[2] == 'x' && strstr(b, "proc_self") != 0;
+    if (lo <= here && here < hi) stack = strstr(b, "[stack]") != 0;
+    if (strstr(b, "[heap]") && lo <= (unsigned long)p && (unsigned long)p < hi) heap = 1;
+    if (strstr(b, "bis-") || strstr(b, "memfd")) bis = 1;
+  }
+  printf("main %d stack %d heap %d bis %d lines %d\n", main_seen, stack, heap, bis, lines > 5);
+  f = fopen("/proc/self/status", "r");
+  while (fgets(b, sizeof b, f))
+    if (!strncmp(b, "Name:", 5)) fputs(b, stdout);
+  return 0;
+}

@@ -1,0 +1,1 @@
+../TapeTests/RandomEvents.swift
