@@ -6,6 +6,7 @@ internal import CZydis
 public struct Decoder {
   private let scratch: UnsafeMutablePointer<Scratch>
   private let shapes: UnsafeMutablePointer<UInt8>
+  let fast: UnsafeMutablePointer<UInt8>
 
   private struct Scratch {
     var decoder = ZydisDecoder()
@@ -21,15 +22,25 @@ public struct Decoder {
     scratch.initialize(to: Scratch())
     _ = ZydisDecoderInit(&scratch.pointee.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)
     shapes = makeShapeTable()
+    fast = Fast.makeTable()
   }
 
   public func free() {
     scratch.deallocate()
     shapes.deallocate()
+    fast.deallocate()
+  }
+
+  /// Decodes one instruction. Frequent ones do not need Zydis.
+  @inline(__always)
+  public func decode(_ bytes: UnsafeRawPointer, available: Int, into out: inout Instruction) -> Failure {
+    if available >= 15 && decodeFast(bytes, into: &out) { return .none }
+    return decodeByZydis(bytes, available: available, into: &out)
   }
 
   /// Decodes one instruction. On `.undefined` the instruction has shape `.undefined` and length 1.
-  public func decode(_ bytes: UnsafeRawPointer, available: Int, into out: inout Instruction) -> Failure {
+  @inline(never)
+  public func decodeByZydis(_ bytes: UnsafeRawPointer, available: Int, into out: inout Instruction) -> Failure {
     let status = ZydisDecoderDecodeInstruction(
       &scratch.pointee.decoder, &scratch.pointee.context, bytes, ZyanUSize(available),
       &scratch.pointee.instruction)

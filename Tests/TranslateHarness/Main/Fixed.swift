@@ -138,14 +138,15 @@ private func translationSpeed(_ directory: String) {
   }
 }
 
-/// Decoding alone, straight through libc's text.
+/// Decoding alone, straight through libc's text; and the short cut against Zydis, also from every odd offset.
 func decodeSpeed(_ base: UInt64) {
   let decoder = Decoder()
   var i = Instruction()
+  let start = UnsafeRawPointer(bitPattern: UInt(base + 0x26000))!
+  let end = start + 0x150000
   for _ in 0..<3 {
     var n = 0
-    var at = UnsafeRawPointer(bitPattern: UInt(base + 0x26000))!
-    let end = at + 0x150000
+    var at = start
     let t = h_now()
     while at < end {
       _ = decoder.decode(at, available: 15, into: &i)
@@ -154,4 +155,25 @@ func decodeSpeed(_ base: UInt64) {
     }
     print("decode: \((h_now() - t) / Double(n) * 1e9) ns/instruction")
   }
+  var at = start
+  var z = Instruction()
+  var compared = 0
+  while at < end {
+    _ = decoder.decode(at, available: 15, into: &i)
+    let failure = decoder.decodeByZydis(at, available: 15, into: &z)
+    compared += 1
+    let same =
+      i.length == z.length && i.shape == z.shape && i.special == z.special && i.opcode == z.opcode
+      && i.opcodeMap == z.opcodeMap && i.has66 == z.has66 && i.has67 == z.has67 && i.hasREX == z.hasREX
+      && i.rexW == z.rexW && i.rexR == z.rexR && i.rexX == z.rexX && i.rexB == z.rexB && i.segmentFS == z.segmentFS
+      && i.segmentGS == z.segmentGS && i.hasModRM == z.hasModRM && i.mod == z.mod && i.reg == z.reg && i.rm == z.rm
+      && i.modrmOffset == z.modrmOffset && i.hasSIB == z.hasSIB && i.dispSize == z.dispSize
+      && (i.dispSize == 0 || i.dispOffset == z.dispOffset) && i.disp == z.disp && i.immSize == z.immSize
+      && (i.shape == .plain || i.imm == z.imm) && i.prefixOffset == z.prefixOffset
+      && (i.shape != .lea && i.opcode != 0x8B || i.operandWidth == z.operandWidth)
+    let shown = (0..<12).map { String(at.load(fromByteOffset: $0, as: UInt8.self), radix: 16) }.joined(separator: " ")
+    check(same, "decode \(shown): \(failure) \(i) zydis \(z)")
+    at += 1
+  }
+  print("decode: \(compared) positions compared with Zydis")
 }
