@@ -72,7 +72,7 @@ print(fib(31), #table.concat(s, ","))
 """
 PERL = r"""
 my %h; my $s = 0;
-for my $i (1 .. 700000) { $h{$i % 1009} .= chr(65 + $i % 26); $s += ($i * 7919) % 1013; }
+for my $i (1 .. 1900000) { $h{$i % 1009} .= chr(65 + $i % 26); $s += ($i * 7919) % 1013; }
 my $n = 0; for my $k (sort keys %h) { $n++ while $h{$k} =~ /A[B-M]|Z/g; }
 print "$s $n\n";
 """
@@ -90,7 +90,7 @@ select name, count(*) c from t group by name order by c desc, name limit 3;
 """
 BIG_C = r"""python3 - <<'P' > big.c
 print("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>")
-for i in range(140):
+for i in range(45):
     print(f'''struct s{i} {{ int a[{i % 7 + 3}]; double d; char n[16]; }};
 static int f{i}(struct s{i} *p, int x) {{
   int t = {i};
@@ -173,7 +173,7 @@ def workloads():
         w("gcc", "gcc -O2 -c of a large file, translations kept", ["gcc", "-O2", "-c", "big.c", "-o", "big.o"], 2.0, BIG_C),
         w("gcc-cold", "gcc -O2 -c of a large file, nothing translated", ["gcc", "-O2", "-c", "big.c", "-o", "big.o"], 2.5, BIG_C, "rm -rf $XDG_CACHE_HOME/bis"),
         w("xz", "xz -T1", ["xz", "-T1", "-6", "-k", "-f", "text"], 1.25, text(1_300_000)),
-        w("zstd", "zstd -9, one thread", ["zstd", "--single-thread", "-9", "-q", "-f", "text"], 1.25, text(20_000_000)),
+        w("zstd", "zstd -9, one thread", ["zstd", "--single-thread", "-9", "-q", "-f", "text"], 1.25, text(10_000_000)),
         w("cp", "cp -r of 5,000 small files", ["cp", "-r", "src", "copy"], 1.5, SMALL_FILES, "rm -rf copy"),
         w("find", "find /usr/share, three times", ["bash", "-c", "for i in 1 2 3; do find /usr/share -name '*.xyz' -size +1; done"], 1.5),
         w("forks", "bash running /bin/true 500 times", ["bash", "-c", "for ((i = 0; i < 500; i++)); do /bin/true; done"], 3.0),

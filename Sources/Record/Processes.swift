@@ -148,7 +148,7 @@ extension RecordSession {
     guard let parent = p.vforkParents.popLast(), let call = p.vforkCalls.popLast() else {
       throw .unsupported("a vfork that nobody asked for")
     }
-    if p.guest.tid != parent { processes[p.guest.tid] = processes[p.guest.tid] === p ? nil : processes[p.guest.tid] }
+    // (The child's exec event or end may still be on its way: it stays known until then.)
     p.guest.tid = parent
     if result < 0 { return try finish(p, call, result) }
     p.control.gpr[0] = UInt64(bitPattern: result)
@@ -160,6 +160,7 @@ extension RecordSession {
 
   func execute(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
     p.pending = call
+    p.beforeExec = ProgramState(p.control)
     let a = call.arguments
     if call.number == 59, let name = try? readCString(p.guest.tid, a[0]) {
       let path = String(decoding: name, as: UTF8.self)
@@ -180,15 +181,17 @@ extension RecordSession {
   func executed(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
     try kernelCall("finish exec") { () throws(Errno) in try finishExecStop(tid) }
     let slot = try kernelCall("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
-    inheritAcrossExec(from: p.control, to: slot.control, tid)
+    if let state = p.beforeExec { inheritAcrossExec(state, to: slot.control, tid) }
+    p.beforeExec = nil
     let parentEvent = p.sink.eventCount
     let parentTape = p.sink.number
-    if p.vforkParents.isEmpty {
+    if tid.rawValue == p.guest.pid {
       try append(p, EventHead(.exec, rip: p.control.rip, value: nextTape, registers: p.pending?.hash ?? 0))
       p.endWritten = true
       try close(p, .exec(tape: nextTape))
     } else {
-      p.pending = nil
+      // A vfork child: the parent, perhaps already on its way again, keeps the tape.
+      if p.guest.tid == tid { p.pending = nil }
       processes[tid] = nil
     }
     do throws(GuestError) {
@@ -201,11 +204,11 @@ extension RecordSession {
   }
 
   /// Ignored signals, the mask and open standard streams survive exec.
-  private func inheritAcrossExec(from old: Control, to new: Control, _ tid: ThreadID) {
-    new.block.pointee.signal_mask = old.block.pointee.signal_mask
-    for s in 1...64 where old.actions[s].handler == 1 { new.actions[s].handler = 1 }
-    for fd in 0..<1024 where old.standardStreams[fd] != 0 {
-      if (try? FileStatus.of("/proc/\(tid)/fd/\(fd)")) != nil { new.standardStreams[fd] = old.standardStreams[fd] }
+  private func inheritAcrossExec(_ old: ProgramState, to new: Control, _ tid: ThreadID) {
+    new.block.pointee.signal_mask = old.signalMask
+    for s in old.ignoredSignals { new.actions[s].handler = 1 }
+    for (fd, stream) in old.standardStreams where (try? FileStatus.of("/proc/\(tid)/fd/\(fd)")) != nil {
+      new.standardStreams[fd] = stream
     }
   }
 
@@ -218,7 +221,7 @@ extension RecordSession {
   /// PTRACE_EVENT_EXIT: the last look at a thread.
   func exiting(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
     defer { resume(tid) }
-    guard p.guest.tid == tid, !p.endWritten, p.vforkParents.isEmpty else { return }
+    guard p.guest.tid == tid, p.guest.pid == tid.rawValue, !p.endWritten else { return }
     let status = try kernelCall("ask for the exit status") { () throws(Errno) in try Ptrace.eventMessage(tid) }
     let signal = status & 0x7F
     let r = try kernelCall("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
@@ -235,7 +238,7 @@ extension RecordSession {
   func ended(_ p: RecordedProcess, _ tid: ThreadID, _ how: RecordOutcome) throws(GuestError) {
     processes[tid] = nil
     if tid == root { outcome = how }
-    if p.vforkParents.contains(tid) || (!p.vforkParents.isEmpty && p.guest.tid == tid) { return }
+    if p.guest.pid != tid.rawValue { return }  // a vfork child: the parent keeps the tape
     switch how {
     case .exited(let status): try close(p, .exited(status))
     case .signaled(let signal): try close(p, .signalled(signal))

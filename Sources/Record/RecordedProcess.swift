@@ -19,6 +19,19 @@ struct PendingCall {
   var clone: [UInt64]?
 }
 
+/// What survives exec, as it was when the call was made.
+struct ProgramState {
+  let signalMask: UInt64
+  let ignoredSignals: [Int]
+  let standardStreams: [(fd: Int, stream: UInt8)]
+
+  init(_ control: Control) {
+    signalMask = control.block.pointee.signal_mask
+    ignoredSignals = (1...64).filter { control.actions[$0].handler == 1 }
+    standardStreams = (0..<1024).filter { control.standardStreams[$0] != 0 }.map { ($0, control.standardStreams[$0]) }
+  }
+}
+
 /// A process while it is recorded.
 final class RecordedProcess {
   let guest: GuestProcess
@@ -31,6 +44,7 @@ final class RecordedProcess {
   var vforkCalls: [PendingCall] = []
   /// The EXIT event is on the tape.
   var endWritten = false
+  var beforeExec: ProgramState?
   /// Fork: the child's slot, prepared before the call.
   var childSlot: Slot?
   var forkFlags: UInt64 = 0

@@ -157,8 +157,10 @@ extension ReplaySession {
     p.child = nil
     let message = try kernelCall("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(p.guest.tid) }
     let tid = ThreadID(Int32(truncatingIfNeeded: message))
-    let status = try kernelCall("wait for the child") { () throws(Errno) in try wait(for: tid) }
-    guard case .stopped = status.kind else { throw .gone }
+    if early.remove(tid) == nil {
+      let status = try kernelCall("wait for the child") { () throws(Errno) in try wait(for: tid) }
+      guard case .stopped = status.kind else { throw .gone }
+    }
     slot.control.base.copyMemory(from: p.control.base, byteCount: Int(BIS_CONTROL_SIZE))
     let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape) }
     let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)

@@ -28,6 +28,8 @@ final class ReplaySession {
   var exitStatus: [UInt64: Int32] = [:]
   /// By child: parents that wait in fork until the child's tape is done.
   var waiting: [ThreadID: ReplayedProcess] = [:]
+  /// First stops of children whose parent has not reported them yet.
+  var early: Set<ThreadID> = []
 
   init(_ options: ReplayOptions) throws(ReplayError) {
     self.options = options
@@ -124,7 +126,10 @@ final class ReplaySession {
         if error == .interrupted { continue }
         throw .kernel("wait for the replay", error)
       }
-      guard let p = processes[status.tid] else { continue }
+      guard let p = processes[status.tid] else {
+        if case .stopped = status.kind { early.insert(status.tid) }
+        continue
+      }
       try serve(p, status)
     }
   }

@@ -91,10 +91,9 @@ extension Core {
     }
   }
 
-  /// Copies the instruction with [s] as its memory operand; `skipGS` leaves out segment prefixes 65h.
+  /// Copies the instruction with [s] as its memory operand; `dropGS` leaves out segment prefixes.
   private mutating func emitWithBase(_ i: Instruction, _ s: Int, _ code: UnsafeRawPointer, dropGS: Bool) {
     var buffer = (UInt64(0), UInt64(0))
-    let before = hot.at
     withUnsafeMutableBytes(of: &buffer) { b in
       guard let base = b.baseAddress else { return }
       base.copyMemory(from: code, byteCount: i.modrmOffset)
@@ -110,14 +109,13 @@ extension Core {
       for k in 0..<i.modrmOffset {
         if k >= prefixes { inPrefixes = false }
         let v = b[k]
-        if inPrefixes && dropGS && v == 0x65 { continue }
+        if inPrefixes && dropGS && (v == 0x65 || v == 0x64) { continue }
         if inPrefixes && !Self.isLegacyPrefix(v) { inPrefixes = false }
         // The address is complete in s: an address-size prefix would cut it.
         if inPrefixes && v == 0x67 { continue }
         hot.byte(v)
       }
     }
-    _ = before
     hot.byte(i.reg << 3 | UInt8(s & 7))
     copyTail(i, code)
   }

@@ -26,11 +26,12 @@ extension Core {
     if decoder.decode(bytes(guest, view), available: min(room, 15), into: &instruction) == .truncated {
       throw .unreadable(guest)
     }
+    let needTick = tick || heads[h].pendingTick != 0
+    if needTick { alignLoop(indirect: indirect) }
     let unitStart = hot.pc
     let coldStart = cold.pc
     let mapStart = maps.count
     coldPieces.append(ColdPiece(start: offset(coldStart), head: UInt32(h)))
-    let needTick = tick || heads[h].pendingTick != 0
     var layout: EntryLayout? = nil
     if indirect || needTick {
       var e = hot
@@ -52,6 +53,12 @@ extension Core {
     statistics.hotBytes += Int(hot.pc - unitStart)
     statistics.coldBytes += Int(cold.pc - coldStart)
     finish(h, layout)
+  }
+
+  /// Heads of loops start a cache line (the island stands before it).
+  private mutating func alignLoop(indirect: Bool) {
+    if indirect { return }
+    while (hot.pc + 5) & 63 != 0 { hot.byte(0xCC) }
   }
 
   /// The code is complete: link what waited for it and publish it.

@@ -83,7 +83,11 @@ public struct Decoder {
     out.immSize = Int(z.pointee.instruction.raw.imm.0.size) / 8
     out.imm = z.pointee.instruction.raw.imm.0.value.s
     let row = shapes[Int(z.pointee.instruction.mnemonic.rawValue)]
-    if row != 0 { classify(&out, row) }
+    if row != 0 {
+      // Zydis drops prefixes it thinks ignored; on AMD 66h is not ignored by near branches.
+      out.has66 = hasPrefix66(bytes)
+      classify(&out, row)
+    }
   }
 
   @inline(__always)
@@ -153,6 +157,18 @@ public struct Decoder {
     let number = Int(large.rawValue) - Int(ZYDIS_REGISTER_RAX.rawValue)
     return (0..<16).contains(number) ? 1 << UInt32(number) : 0
   }
+}
+
+/// 66h among the legacy prefixes.
+private func hasPrefix66(_ bytes: UnsafeRawPointer) -> Bool {
+  for k in 0..<14 {
+    switch bytes.load(fromByteOffset: k, as: UInt8.self) {
+    case 0x66: return true
+    case 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x67, 0xF0, 0xF2, 0xF3: continue
+    default: return false
+    }
+  }
+  return false
 }
 
 @inline(__always)

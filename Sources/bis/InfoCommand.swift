@@ -21,13 +21,13 @@ struct InfoCommand: ParsableCommand {
       ["in", recording.workingDirectory],
       ["begun", wallClock(recording.startNanoseconds, date: true)],
       ["ended", try ending(manifest, directory)],
-      ["processes", "\(Set(manifest.tapes.map(\.pid)).count), on \(manifest.tapes.count) tapes"],
+      ["processes", "\(Set(manifest.tapes.map(\.pid)).count), on \(count(manifest.tapes.count, "tape"))"],
       [
         "events", "\(known.reduce(0) { $0 + $1.eventCount })" + (known.count < manifest.tapes.count ? " and more" : ""),
       ],
       [
         "size",
-        "\(size(sizes.total)): tapes \(size(sizes.tapes)), mapped files \(size(sizes.files)) (\(manifest.files.count) files)",
+        "\(size(sizes.total)): tapes \(size(sizes.tapes)), mapped files \(size(sizes.files)) (\(count(manifest.files.count, "file")))",
       ],
       ["cpu", cpu(recording.cpuProfile)],
       ["recorded by", "bis \(recording.bisVersion) on Linux \(recording.kernel), \(recording.machine)"],

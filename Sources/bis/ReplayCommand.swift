@@ -58,9 +58,8 @@ struct ReplayCommand: ParsableCommand {
     do {
       let (status, report) = try replayAutopilot(options)
       if checksumVerbose {
-        complain(
-          "replayed \(report.events) events and compared \(report.checksums) checksums in \(report.processes) processes"
-        )
+        let processes = count(report.processes, "process", plural: "processes")
+        complain("replayed \(report.events) events, compared \(report.checksums) checksums, in \(processes)")
       }
       return status
     } catch {

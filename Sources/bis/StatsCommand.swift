@@ -26,7 +26,7 @@ struct StatsCommand: ParsableCommand {
     let ratio =
       total.storedBytes > 0 ? " (\(decimal(Double(total.contentBytes) / Double(total.storedBytes), 1)) to 1)" : ""
     print(
-      "\(tapes.count) tapes, \(total.chunkCount) chunks, \(size(total.contentBytes)) stored as \(size(total.storedBytes))\(ratio)\n"
+      "\(count(tapes.count, "tape")), \(count(total.chunkCount, "chunk")), \(size(total.contentBytes)) stored as \(size(total.storedBytes))\(ratio)\n"
     )
     section("EVENTS", total.events.map { ("\($0.key)", $0.value) })
     section("EFFECTS", total.effects.map { ("\($0.key)", $0.value) })

@@ -60,7 +60,7 @@ def misc():
         f"movbe {a}, {rip()}", f"crc32 {a}, qword ptr {rip()}", f"andn {a}, {b}, {rip()}", f"shlx {a}, {rip()}, {b}",
         f"adcx {a}, {rip()}", f"cqo", f"cdqe", "stc", "clc", "cmc", "lahf", "cld", f"mov ah, {rip(1)}", f"add {rip(1)}, ch",
         f"push qword ptr {rip()}\n  pop {a}", f"push {a}\n  pop qword ptr {rip()}", f"push {a}\n  pop {b}",
-        f"push {imm()}\n  pop {a}", "pushfq\n  pop rax\n  and eax, 0x8d5", f"mov {a}, fs:[0]", f"mov {a}, fs:[0x28]",
+        f"push {imm()}\n  pop {a}", "pushfq\n  pop rax\n  and eax, 0x8d5\n  mov [rsp-8], rax", f"mov {a}, fs:[0]", f"mov {a}, fs:[0x28]",
         f"mov {a}, gs:[0x380]", f"mov gs:[0x388], {a}", f"add {r32(a)}, gs:[0x390]", f"add qword ptr gs:[0x398], {imm()}",
         f"mov {r32(a)}, 0x380\n  mov {b}, gs:[{a}+8]", f"mov {r32(a)}, 0x388\n  xchg {b}, gs:[{a}]", f"push qword ptr gs:[0x380]\n  pop {a}",
         f"movups xmm{R.randrange(8)}, {rip(16)}", f"movaps xmm{R.randrange(16)}, {rip(16)}", f"paddd xmm1, {rip(16)}",

@@ -23,6 +23,7 @@ while [ $i -lt "${1:-4}" ]; do
   i=$((i + 1))
 done
 "$out/harness" "$out" fixed
+"$out/harness" "$out" garbage
 "$out/harness" "$out" fuzz $names
 python3 - "$out" <<"PY" || true
 import subprocess, sys, shutil

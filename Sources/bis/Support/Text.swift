@@ -28,6 +28,11 @@ func table(_ rows: [[String]], right: Set<Int> = []) -> String {
   return text
 }
 
+/// `1 tape`, `2 tapes`.
+func count(_ number: some BinaryInteger, _ noun: String, plural: String? = nil) -> String {
+  "\(number) \(number == 1 ? noun : plural ?? noun + "s")"
+}
+
 /// `1.5 MB`.
 func size(_ byteCount: UInt64) -> String {
   var value = Double(byteCount)

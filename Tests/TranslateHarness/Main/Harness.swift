@@ -11,6 +11,7 @@ import Translate
     switch arguments[2] {
     case "fuzz": fuzz(directory, arguments.dropFirst(3).map { $0 })
     case "fixed": fixed(directory)
+    case "garbage": garbage()
     case "bench": bench(directory)
     default: print("?")
     }
