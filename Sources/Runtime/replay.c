@@ -3,6 +3,9 @@
 #include "local.h"
 #include "runtime.h"
 
+/// Where the vector state of a vfork parent waits (special.c uses the scratch area below).
+#define VFORK_XSTATE (BIS_SCRATCH + 0x30000)
+
 /// The next record, or null at the end of the tape. Stops when the segment is used up.
 RT static struct bis_record *next_record(control *c) {
   if (c->ring_pos >= c->ring_end) bis_trap(c, BIS_REASON_RING);
@@ -176,6 +179,7 @@ RT static void vfork_leave(control *c, const struct bis_event *e) {
     bis_raw6(SYS_arch_prctl_, 0x1002, (long)c->fs_base, 0, 0, 0, 0);
   }
   c->vfork_depth--;
+  bis_canonical_xrstor((const void *)VFORK_XSTATE);
   finish_call(c, e->value);
   c->ring_pos += e->h.size;
   c->event_count++;
@@ -225,6 +229,7 @@ RT void bis_replay_syscall(control *c, const struct bis_descriptor *d) {
     for (int i = 0; i < 16; i++) c->vsaved[i] = c->gpr[i];
     c->vsaved[16] = c->rip; c->vsaved[17] = c->rflags; c->vsaved[18] = c->resume_host; c->vsaved[19] = c->fs_base;
     c->vfork_depth++;
+    bis_canonical_xsave(c, (void *)VFORK_XSTATE);  // the parent has its own in the kernel; here both are one thread
   }
   if (!(flags & BIS_FLAG_NO_RETURN)) finish_call(c, value);
   else c->resume_host = 0;
