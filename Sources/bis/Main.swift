@@ -1,6 +1,5 @@
 // bis: the command line. One file per command; what they share is in Support/.
 import ArgumentParser
-import Glibc
 
 /// The root command.
 struct Bis: ParsableCommand {
@@ -35,7 +34,6 @@ struct Bis: ParsableCommand {
 
 @main struct Main {
   static func main() {
-    signal(SIGPIPE, SIG_DFL)
     do {
       var command = try Bis.parseAsRoot(RecordCommand.withChecksumValue(Array(CommandLine.arguments.dropFirst())))
       try command.run()

@@ -202,7 +202,7 @@ def rows():
         Row("programs/tar_extract", ["tar", "xzvf", "in.tar.gz"], MAKE_TREE + "tar czf in.tar.gz tree; rm -r tree", checksum=10),
         Row("programs/gzip", ["gzip", "-9nk", "numbers"], NUMBERS, checksum=5),
         Row("programs/xz", ["xz", "-T1", "-k", "numbers"], NUMBERS, checksum=20),
-        Row("programs/zstd", ["zstd", "--single-thread", "-q", "numbers", "-o", "numbers.zst"], NUMBERS, needs=("zstd",)),
+        Row("programs/zstd", ["zstd", "--single-thread", "--no-asyncio", "-q", "numbers", "-o", "numbers.zst"], NUMBERS, needs=("zstd",)),
         Row("programs/grep", ["grep", "-rn", "word4[0-9]$", "tree"], MAKE_TREE, checksum=5),
         Row("programs/awk", ["awk", "{s[$1 % 10] += $2} END {for (i = 0; i < 10; i++) print i, s[i]}", "numbers"], NUMBERS),
         Row("programs/sed", ["sed", "-n", r"s/\([0-9]*\) \(.*5\)$/\2:\1/p", "numbers"], NUMBERS, checksum=10),

@@ -24,7 +24,7 @@ class Row:
     concurrent: bool = False        # processes that write at the same time: lines are compared without their order
     refused: str = ""               # bis must refuse it, with a message that holds this word
     ignore: tuple = ()              # globs of files made that differ from run to run
-    timeout: int = 60               # seconds, of each step
+    timeout: int = 30               # seconds, of each step
     checksum: int = 1               # every n-th event is checked with all registers and memory
     guest: str = ""                 # path of a built guest
 
@@ -93,7 +93,7 @@ def guest_rows(build, long, wanted):
                     name=name, argv=["@" + stem] + shlex.split(says.get("args", "")), env=env,
                     cpu=tuple(filter(None, says.get("needs", "").split(","))), varies="varies" in says,
                     concurrent="concurrent" in says, refused=says.get("refused", ""), long="long" in says,
-                    guest=output, timeout=int(says.get("timeout", "60")), checksum=int(says.get("checksum", "1"))))
+                    guest=output, timeout=int(says.get("timeout", "30")), checksum=int(says.get("checksum", "1"))))
                 if long or not rows[-1].long:
                     compile_guest(source, variant, says.get("libs", "").split(), output)
     return rows

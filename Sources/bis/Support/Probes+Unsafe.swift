@@ -50,7 +50,8 @@ enum Probes {
     var works = false
     do throws(Errno) {
       try Ptrace.pokeUser(child.tid, offset: Ptrace.debugRegisterOffset, 0x1000)
-      try Ptrace.pokeUser(child.tid, offset: Ptrace.debugRegisterOffset + 56, 0xD0001)  // local enable 0, 4 bytes, read and write
+      // DR7: local enable 0, 4 bytes, read and write.
+      try Ptrace.pokeUser(child.tid, offset: Ptrace.debugRegisterOffset + 56, 0xD0001)
       works = true
     } catch {}
     child.kill()

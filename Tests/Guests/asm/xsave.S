@@ -1,6 +1,6 @@
-// XSAVE, XSAVEC, XSAVEOPT, XRSTOR, FXSAVE, FXRSTOR: what is saved comes back, component by component; the parts of an
+// XSAVE, XSAVEC, XRSTOR, FXSAVE, FXRSTOR: what is saved comes back, component by component; the parts of an
 // image that the manual fixes are compared with native.
-// bis: needs=avx,xsave,xsaveopt,xsavec
+// bis: needs=avx,xsave,xsavec
 #include "guest.inc"
 .macro load_state
   movdqu xmm0, [rip + a]
@@ -28,7 +28,7 @@
   fninit
 .endm
 begin
-  .irp op, xsave, xsave64, xsaveopt, xsaveopt64, xsavec, xsavec64
+  .irp op, xsave, xsave64, xsavec, xsavec64
   lea rdi, [rip + image]
   mov ecx, 1024
   xor eax, eax

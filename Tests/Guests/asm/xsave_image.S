@@ -1,9 +1,9 @@
 // The whole XSAVE images, header included: the same in the replay.
 // bis: varies
-// bis: needs=xsave,xsavec,xsaveopt
+// bis: needs=xsave,xsavec
 #include "guest.inc"
 begin
-  .irp op, xsave, xsavec, xsaveopt, fxsave
+  .irp op, xsave, xsavec, fxsave
   lea rdi, [rip + image]
   mov ecx, 1024
   mov rax, 0x5555555555555555

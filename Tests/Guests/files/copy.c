@@ -1,5 +1,6 @@
 // sendfile, splice, copy_file_range, fallocate, between files and pipes.
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,8 @@ int main(void) {
   printf("%x\n", h);
   fflush(stdout);
   lseek(a, 0, SEEK_SET);
-  n = sendfile(1, a, 0, 60);        // onto standard output, which bis echoes
+  n = sendfile(1, a, 0, 60);        // onto standard output: bis refuses it, and programs fall back
+  if (n < 0 && errno == EINVAL) n = write(1, t, read(a, t, 60));
   printf("%zd\n", n);
   return 0;
 }
