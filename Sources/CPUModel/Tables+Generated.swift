@@ -194,7 +194,6 @@ private let generatedHiddenRows0: [(String, String)] = [
   ("uai", "as lam"),
   ("user_msr", "reads registers of the machine in user mode"),
   ("mcommit", "its result is the state of memory hardware"),
-  ("xsaveopt", "may leave out components unmodified since the last XRSTOR: what it stores is not repeatable"),
   ("xsaves", "a kernel instruction; its leaf tells the kernel's IA32_XSS"),
   ("xfd", "belongs to amx_tile"),
   ("hybrid_cpu", "core types differ from core to core"),

@@ -90,6 +90,14 @@ public enum Machine {
   /// MXCSR_MASK; 0 means 0xFFBF.
   public static var mxcsrMask: UInt32 { bis_mxcsr_mask() }
   public static var processID: Int32 { Int32(bis_syscall0(Int(SYS_getpid))) }
+  /// Soft stack limit of a process, bytes (prlimit64); nil when it cannot be read.
+  public static func stackLimit(of tid: ThreadID) -> UInt64? {
+    var limits: (UInt64, UInt64) = (0, 0)
+    let result = withUnsafeMutablePointer(to: &limits) {
+      bis_syscall4(Int(SYS_prlimit64), Int(tid.rawValue), 3, 0, Int(bitPattern: $0))
+    }
+    return result == 0 ? limits.0 : nil
+  }
   public static func tsc() -> UInt64 { bis_rdtsc() }
 
   /// Is open file `a` of thread `first` the same as `b` of `second`? kcmp(2)

@@ -53,7 +53,7 @@ extension RecordSession {
       p,
       EventHead(
         .systemCall, number: call.number, flags: flags, rip: p.control.rip, value: UInt64(bitPattern: result),
-        registers: call.hash), effects)
+        registers: call.hash, arguments: SixWords(call.arguments)), effects)
     p.control.block.pointee.answer = UInt64(BIS_ANSWER_DONE.rawValue)
   }
 
@@ -202,7 +202,8 @@ extension RecordSession {
         p,
         EventHead(
           .exit, number: 0, rip: p.control.rip, value: call.arguments[0] & 0xFF,
-          value2: UInt64(BIS_EXIT_AT_CALL.rawValue), registers: call.hash))
+          value2: UInt64(BIS_EXIT_AT_CALL.rawValue), registers: call.hash,
+          arguments: SixWords(call.arguments)))
       p.endWritten = true
     }
     try through(p, call, call.arguments)
@@ -225,7 +226,7 @@ extension RecordSession {
       p,
       EventHead(
         .systemCall, number: call.number, flags: .noReturn, rip: control.rip, value: frame.gpr[0],
-        registers: call.hash), effects)
+        registers: call.hash, arguments: SixWords(call.arguments)), effects)
     control.rip = frame.rip
     control.block.pointee.rflags = frame.rflags
     try setMask(p, frame.mask)
@@ -240,6 +241,7 @@ extension RecordSession {
   func setMask(_ p: RecordedProcess, _ mask: UInt64) throws(GuestError) {
     let mine = mask & ~(1 << 8 | 1 << 18)
     p.control.block.pointee.signal_mask = mine
+    if p.control.block.pointee.held_signals & ~mine != 0 { p.control.block.pointee.pending_signals = 1 }
     try kernelCall("set the signal mask") { () throws(Errno) in
       try Ptrace.setSignalMask(p.guest.tid, mine & ~RecordSession.faultSignals)
     }

@@ -186,7 +186,8 @@ extension RecordSession {
     let parentEvent = p.sink.eventCount
     let parentTape = p.sink.number
     if tid.rawValue == p.guest.pid {
-      try append(p, EventHead(.exec, rip: p.control.rip, value: nextTape, registers: p.pending?.hash ?? 0))
+      try append(p, EventHead(.exec, rip: p.control.rip, value: nextTape, registers: p.pending?.hash ?? 0,
+        arguments: SixWords(p.pending?.arguments ?? [0, 0, 0, 0, 0, 0])))
       p.endWritten = true
       try close(p, .exec(tape: nextTape))
     } else {

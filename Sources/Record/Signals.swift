@@ -116,7 +116,13 @@ extension RecordSession {
       flags.insert(.atEntry)
     }
     block.pointee.pending_signals = 0
-    while let i = p.queue.firstIndex(where: { block.pointee.signal_mask >> UInt64($0.number - 1) & 1 == 0 }) {
+    // The first one the kernel has found unblocked (perhaps by the mask of a sigsuspend under way).
+    var isFirst = block.pointee.held_signals == 0
+    while let i = p.queue.firstIndex(where: {
+      isFirst && RecordSession.faultSignals >> UInt64($0.number - 1) & 1 == 0
+        || block.pointee.signal_mask >> UInt64($0.number - 1) & 1 == 0
+    }) {
+      isFirst = false
       let signal = p.queue.remove(at: i)
       let action = p.control.actions[Int(signal.number)]
       if action.handler == 1 || (action.handler == 0 && defaultAction(signal.number) == .ignore) { continue }
@@ -137,6 +143,7 @@ extension RecordSession {
         p, signal.number, signal.information, action, cause: BIS_SIGNAL_ASYNC, flags: flags, trap: 0, error: 0, cr2: 0)
       flags = []
     }
+    block.pointee.held_signals = p.queue.reduce(0) { $0 | 1 << UInt64($1.number - 1) }
     return true
   }
 
@@ -244,7 +251,7 @@ extension RecordSession {
     }
     let trap: [Int32: UInt64] = [4: 6, 5: 3, 7: 17, 8: 0, 11: 14]
     let isPageFault = signal == 11 && info.code != 0x80
-    let error: UInt64 = isPageFault ? 4 | (info.code == 2 ? 1 : 0) | (p.guest.writesMemory(p.control.rip) ? 2 : 0) : 0
+    let error: UInt64 = isPageFault ? 4 | (p.guest.isPresent(info.address) ? 1 : 0) | (p.guest.writesMemory(p.control.rip) ? 2 : 0) : 0
     try deliver(
       p, signal, info.withBytes { Array($0) }, action, cause: BIS_SIGNAL_FAULT, flags: [],
       trap: signal == 11 && !isPageFault ? 13 : trap[signal] ?? 0, error: error, cr2: isPageFault ? info.address : 0)
@@ -259,11 +266,6 @@ extension RecordSession {
 
   /// A special instruction raised #UD or #GP (arguments: op, outcome), or is an INT 0x80.
   func specialFault(_ p: RecordedProcess) throws(GuestError) -> Bool {
-    if p.control.arguments[0] == UInt64(BIS_SPECIAL_INT80.rawValue) {
-      warn("\(p.executable) uses int 0x80 (32-bit system calls): not supported; it faults as on a kernel without them")
-      p.control.rip -= p.guest.descriptorLength()
-      return try synthesise(p, signal: 11, code: 0x80, address: 0)
-    }
     if p.control.arguments[1] == 2 { return try synthesise(p, signal: 4, code: 2, address: p.control.rip) }
     return try synthesise(p, signal: 11, code: 0x80, address: 0)
   }

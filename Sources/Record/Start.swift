@@ -200,6 +200,7 @@ extension RecordSession {
       }
       if stack { effects += memoryEffects(started.rsp, try p.guest.read(started.rsp, Int(m.end - started.rsp))) }
     }
+    if let limit = Machine.stackLimit(of: tid) { effects.append(.limit(resource: 3, soft: limit)) }
     p.control.block.pointee.brk_start = 0
     let brk = try p.guest.remoteCall(12, 0)
     p.control.block.pointee.brk_start = UInt64(brk)

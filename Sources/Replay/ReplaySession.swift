@@ -171,7 +171,6 @@ final class ReplaySession {
       try echoWrite(p)
       return true
     case BIS_REASON_SPECIAL:
-      if control.arguments[0] == UInt64(BIS_SPECIAL_INT80.rawValue) { control.rip -= p.guest.descriptorLength() }
       return try fault(p)
     case BIS_REASON_DIVERGED:
       throw diverged(p)

@@ -130,8 +130,7 @@ RT void bis_on_special(control *c) {
   c->rip = d->guest_next;
   c->resume_host = (uint64_t)(d + 1);
   if (d->op == BIS_SPECIAL_INT80) {
-    c->arg[0] = d->op;
-    bis_trap(c, BIS_REASON_SPECIAL);
+    bis_int80(c, d);
     return;
   }
   if (c->mode == BIS_MODE_REPLAY && bis_special_reads(d)) {

@@ -136,6 +136,7 @@ RT static int64_t local_sigaction(control *c, const uint64_t a[6]) {
 
 RT void bis_set_signal_mask(control *c, uint64_t mask) {
   c->signal_mask = mask & ~(1ull << 8 | 1ull << 18);
+  if (c->held_signals & ~c->signal_mask) c->pending_signals = 1;  // one that waited may come now
   uint64_t kernel = c->signal_mask & ~KERNEL_UNBLOCKABLE;
   bis_raw6(SYS_rt_sigprocmask_, 2, (long)&kernel, 0, 8, 0, 0);
 }
@@ -209,6 +210,17 @@ RT static int64_t local_arch_prctl(control *c, const uint64_t a[6], struct bis_l
   return -EINVAL_;
 }
 
+/// setrlimit(resource, new), prlimit64(pid, resource, new, old): a replay needs the stack's limit, as it decides where
+/// a runaway recursion ends.
+RT static int64_t local_rlimit(const uint64_t a[6], uint32_t nr, struct bis_local_effects *e) {
+  uint64_t resource = nr == 160 ? a[0] : a[1], new = nr == 160 ? a[1] : a[2], soft;
+  int64_t result = native(nr, a);
+  int own = nr == 160 || (uint32_t)a[0] == 0 || (uint32_t)a[0] == (uint32_t)bis_raw6(SYS_getpid_, 0, 0, 0, 0, 0, 0);
+  if (result == 0 && own && (uint32_t)resource == 3 /* RLIMIT_STACK */ && new && bis_peek(new, &soft))
+    effect(e, BIS_KIND_LIMIT, 3, soft);
+  return result;
+}
+
 RT int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t a[6], uint32_t nr,
                      struct bis_local_effects *e) {
   int64_t result;
@@ -227,6 +239,7 @@ RT int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t a[6
   case BIS_LOCAL_ARCH_PRCTL: return local_arch_prctl(c, a, e);
   case BIS_LOCAL_CLOSE_RANGE: return local_close_range(c, a, nr);
   case BIS_LOCAL_COPY_RANGE: return local_copy_range(c, a, nr);
+  case BIS_LOCAL_RLIMIT: return local_rlimit(a, nr, e);
   case BIS_LOCAL_SET_TID_ADDRESS:
     c->clear_child_tid = a[0];
     return native(nr, a);

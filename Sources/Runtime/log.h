@@ -22,7 +22,7 @@ RT_INLINE uint64_t next_stamp(control *c) {
 }
 
 RT_INLINE struct bis_event *log_event(control *c, uint8_t kind, uint32_t nr, uint8_t flags, uint64_t effects,
-                                      uint64_t value, uint64_t hash) {
+                                      uint64_t value, uint64_t hash, const uint64_t *args) {
   struct bis_event *e = log_reserve(c, sizeof *e);
   e->h.size = sizeof *e;
   e->h.kind = kind;
@@ -37,6 +37,7 @@ RT_INLINE struct bis_event *log_event(control *c, uint8_t kind, uint32_t nr, uin
   e->value = value;
   e->value2 = 0;
   e->registers = hash;
+  for (int i = 0; i < 6; i++) e->args[i] = args ? args[i] : 0;
   return e;
 }
 

@@ -51,7 +51,7 @@ RT static void log_call(control *c, const struct bis_plan *plan, const uint64_t 
   }
   uint64_t effects = local->count;
   for (unsigned i = 0; i < count; i++) effects += chunks(spans[i].length);
-  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, nr, flags, effects, (uint64_t)result, hash);
+  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, nr, flags, effects, (uint64_t)result, hash, a);
   e->value2 = flags && plan->special == BIS_LOCAL_WRITEV;  // how a replay finds what was written
   for (uint32_t i = 0; i < local->count; i++) log_local_effect(c, &local->list[i]);
   for (unsigned i = 0; i < count; i++) log_memory(c, spans[i].address, spans[i].length);
@@ -73,14 +73,31 @@ RT static void interrupted(control *c, const struct bis_descriptor *d) {
 
 /// A vfork child begins: it goes on as the program, on the same tape (bis_raw_vfork calls this on its own stack).
 RT void bis_vfork_child(control *c) {
-  log_event(c, BIS_KIND_SYSCALL, (uint32_t)c->arg[1], BIS_FLAG_VFORK_ENTER, 0, 0, c->arg[0]);
+  log_event(c, BIS_KIND_SYSCALL, (uint32_t)c->arg[1], BIS_FLAG_VFORK_ENTER, 0, 0, c->arg[0], 0);
   finish_call(c, 0);
   if (c->answer_arg[4]) c->gpr[RSP] = c->answer_arg[4];
   log_commit(c);
 }
 
+/// What a vfork child changes in the control block but not in its parent: descriptors, signal handlers, the alternate
+/// stack. (Memory it shares; these it has copies of.)
+struct own_state { uint8_t streams[1024]; struct bis_sigaction actions[65]; uint64_t altstack[3]; };
+
+RT static void save_own(const control *c, struct own_state *s) {
+  copy_bytes(s->streams, c->std_fd, sizeof s->streams);
+  copy_bytes(s->actions, c->actions, sizeof s->actions);
+  copy_bytes(s->altstack, &c->altstack_sp, sizeof s->altstack);
+}
+RT static void restore_own(control *c, const struct own_state *s) {
+  copy_bytes(c->std_fd, s->streams, sizeof s->streams);
+  copy_bytes(c->actions, s->actions, sizeof s->actions);
+  copy_bytes(&c->altstack_sp, s->altstack, sizeof s->altstack);
+}
+
 RT static int64_t do_vfork(control *c, uint64_t hash, uint32_t nr) {
   uint64_t saved[24];
+  struct own_state own;
+  save_own(c, &own);
   for (int i = 0; i < 16; i++) saved[i] = c->gpr[i];
   saved[16] = c->rip; saved[17] = c->rflags; saved[18] = c->resume_host; saved[19] = c->fs_base;
   saved[20] = c->tid; saved[21] = c->signal_mask; saved[22] = c->pid;
@@ -95,6 +112,7 @@ RT static int64_t do_vfork(control *c, uint64_t hash, uint32_t nr) {
   for (int i = 0; i < 16; i++) c->gpr[i] = saved[i];
   c->rip = saved[16]; c->rflags = saved[17]; c->resume_host = saved[18]; c->fs_base = saved[19];
   c->tid = saved[20]; c->signal_mask = saved[21]; c->pid = saved[22];
+  restore_own(c, &own);
   return pid;
 }
 
@@ -223,8 +241,53 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
 
 /// A reading of RDTSC, RDRAND and the like: arg[0], arg[1] hold what was read; registers are set.
 RT void bis_record_special(control *c, const struct bis_descriptor *d) {
-  struct bis_event *e = log_event(c, BIS_KIND_CPU, d->op, 0, 0, c->arg[0], 0);
+  struct bis_event *e = log_event(c, BIS_KIND_CPU, d->op, 0, 0, c->arg[0], 0, 0);
   e->value2 = c->arg[1];
   log_commit(c);
   bis_record_settle(c);
+}
+
+/// The 64-bit number of a 32-bit system call that means the same with the same arguments (no structures whose layout
+/// differs): arch/x86/entry/syscalls/syscall_32.tbl. ~0: none.
+RT_INLINE uint32_t native_number(uint32_t nr) {
+  switch (nr) {
+  case 1: return 60;    // exit
+  case 3: return 0;     // read
+  case 4: return 1;     // write
+  case 6: return 3;     // close
+  case 19: return 8;    // lseek
+  case 20: return 39;   // getpid
+  case 24: return 102;  // getuid
+  case 33: return 21;   // access
+  case 37: return 62;   // kill
+  case 41: return 32;   // dup
+  case 45: return 12;   // brk
+  case 47: return 104;  // getgid
+  case 49: return 107;  // geteuid
+  case 50: return 108;  // getegid
+  case 63: return 33;   // dup2
+  case 64: return 110;  // getppid
+  case 125: return 10;  // mprotect
+  case 158: return 24;  // sched_yield
+  case 224: return 186; // gettid
+  case 252: return 231; // exit_group
+  default: return ~0u;
+  }
+}
+
+/// INT 0x80 from 64-bit code: the 32-bit call, registers cut to 32 bits. Only eax changes.
+RT void bis_int80(control *c, const struct bis_descriptor *d) {
+  uint64_t saved[16], arguments[6];
+  uint32_t nr = native_number((uint32_t)c->gpr[RAX]);
+  for (int i = 0; i < 16; i++) saved[i] = c->gpr[i];
+  arguments[0] = (uint32_t)saved[RBX]; arguments[1] = (uint32_t)saved[RCX]; arguments[2] = (uint32_t)saved[RDX];
+  arguments[3] = (uint32_t)saved[RSI]; arguments[4] = (uint32_t)saved[RDI]; arguments[5] = (uint32_t)saved[RBP];
+  c->gpr[RDI] = arguments[0]; c->gpr[RSI] = arguments[1]; c->gpr[RDX] = arguments[2];
+  c->gpr[R10] = arguments[3]; c->gpr[R8] = arguments[4]; c->gpr[R9] = arguments[5];
+  c->gpr[RAX] = nr == ~0u ? 511 : nr;  // 511: in no table, so ENOSYS and a warning
+  if (c->mode == BIS_MODE_RECORD) bis_record_syscall(c, d);
+  else bis_replay_syscall(c, d);
+  int restarted = c->resume_host == 0 && c->rip == d->guest_next - d->length;
+  for (int i = 0; i < 16; i++)
+    if (i != RAX || restarted) c->gpr[i] = saved[i];
 }

@@ -73,6 +73,14 @@ RT_INLINE int in_region(uint64_t address, uint64_t length) {
   return address < BIS_REGION_END && (address + length > BIS_REGION_BASE || address + length < address);
 }
 
+/// The stack's limit decides where a runaway recursion faults. A soft limit above our hard one cannot be had.
+RT static void replay_limit(uint64_t resource, uint64_t soft) {
+  uint64_t limits[2];
+  if (resource != 3 || bis_raw6(302, 0, 3, 0, (long)limits, 0, 0) < 0) return;
+  limits[0] = soft < limits[1] ? soft : limits[1];
+  bis_raw6(302, 0, 3, (long)limits, 0, 0, 0);
+}
+
 /// Replay of a fork: the supervisor has prepared a slot for the copy. 0 in the copy.
 RT static int64_t replay_fork(control *c) {
   uint64_t slot = c->child_slot_offset;
@@ -121,6 +129,9 @@ RT static int replay_effect(control *c, const struct bis_record *r) {
   case BIS_KIND_ADVISE:
     if (!in_region(x->address, x->length))
       result = bis_raw6(SYS_madvise_, (long)x->address, (long)x->length, 4, 0, 0, 0);
+    return 0;
+  case BIS_KIND_LIMIT:
+    replay_limit(x->address, x->length);
     return 0;
   case BIS_KIND_BASES:
     c->fs_base = x->address;

@@ -62,6 +62,7 @@ void bis_record_syscall(control *c, const struct bis_descriptor *d);
 void bis_replay_syscall(control *c, const struct bis_descriptor *d);
 void bis_record_special(control *c, const struct bis_descriptor *d);
 void bis_replay_special(control *c, const struct bis_descriptor *d);
+void bis_int80(control *c, const struct bis_descriptor *d);
 void bis_record_settle(control *c);   // after an event: signals, checksums
 void bis_replay_settle(control *c);   // after an event: what comes next without program code in between
 int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t args[6], uint32_t nr, struct bis_local_effects *effects);

@@ -187,7 +187,7 @@ private let syscallRows3: [50 of SyscallRow] = [
   SyscallRow(157, "prctl", "option:sub arg2:hex arg3:hex arg4:hex arg5:hex", .refused(.EINVAL), warns: true, key: 0x0, note: "subcalls.txt"),
   SyscallRow(158, "arch_prctl", "option:sub arg2:ptr", .refused(.EINVAL), warns: true, key: 0x0, note: "subcalls.txt"),
   SyscallRow(159, "adjtimex", "txc:ptr", .hot, Outputs(Output(0, .constant, 0, 208, .success))),
-  SyscallRow(160, "setrlimit", "resource:int rlim:ptr", .hot),
+  SyscallRow(160, "setrlimit", "resource:int rlim:ptr", .local(.rlimit)),
   SyscallRow(161, "chroot", "filename:str", .hot),
   SyscallRow(162, "sync", "", .hot),
   SyscallRow(163, "acct", "name:str", .hot),
@@ -338,7 +338,7 @@ private let syscallRows5: [50 of SyscallRow] = [
 private let syscallRows6: [50 of SyscallRow] = [
   SyscallRow(300, "fanotify_init", "flags:hex event_f_flags:open", .hot),
   SyscallRow(301, "fanotify_mark", "fanotify_fd:fd flags:hex mask:hex dfd:dirfd pathname:str", .hot),
-  SyscallRow(302, "prlimit64", "pid:int resource:int new_rlim:ptr old_rlim:ptr", .hot, Outputs(Output(3, .constant, 0, 16, .success))),
+  SyscallRow(302, "prlimit64", "pid:int resource:int new_rlim:ptr old_rlim:ptr", .local(.rlimit), Outputs(Output(3, .constant, 0, 16, .success))),
   SyscallRow(303, "name_to_handle_at", "dfd:dirfd name:str handle:ptr mnt_id:ptr flag:at", .hot, Outputs(Output(2, .pointed, 2, 8, .success), Output(2, .constant, 0, 8, .always), Output(3, .constant, 0, 8, .always)), note: "EOVERFLOW writes the size needed and the mount; mnt_id is 4 bytes, 8 with AT_HANDLE_MNT_ID_UNIQUE"),
   SyscallRow(304, "open_by_handle_at", "mountdirfd:fd handle:ptr flags:open", .hot),
   SyscallRow(305, "clock_adjtime", "which_clock:clock utx:ptr", .hot, Outputs(Output(1, .constant, 0, 208, .success))),

@@ -50,7 +50,7 @@ public enum EffectKind: UInt8, Sendable, CaseIterable {
   case signalInfo = 72
   case checksumRange = 73
   case advise = 74
-  case bases = 75
+  case bases = 75, limit = 76
 }
 
 /// `enum bis_record_flags`.
@@ -71,6 +71,21 @@ public struct EventFlags: OptionSet, Hashable, Sendable {
   public static let noReturn = EventFlags(rawValue: 32)
   /// A signal taken at a system call's entry: the call is not done.
   public static let atEntry = EventFlags(rawValue: 64)
+}
+
+/// The arguments of a system call.
+public struct SixWords: Hashable, Sendable {
+  public var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+
+  public init() { words = (0, 0, 0, 0, 0, 0) }
+  public init(_ words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)) { self.words = words }
+  public init(_ array: [UInt64]) {
+    precondition(array.count == 6, "six words, not \(array.count)")
+    words = (array[0], array[1], array[2], array[3], array[4], array[5])
+  }
+  public var array: [UInt64] { [words.0, words.1, words.2, words.3, words.4, words.5] }
+  public static func == (a: SixWords, b: SixWords) -> Bool { a.words == b.words }
+  public func hash(into hasher: inout Hasher) { for word in array { hasher.combine(word) } }
 }
 
 /// The head record of an event, `struct bis_event`.
@@ -94,12 +109,14 @@ public struct EventHead: Hashable, Sendable {
   public var value2: UInt64
   /// `bis_register_hash` at entry; 0: not checked.
   public var registers: UInt64
+  /// System calls: the arguments; else 0.
+  public var arguments: SixWords
 
   /// Makes a head; everything left out is 0.
   public init(
     _ kind: EventKind, number: UInt32 = 0, flags: EventFlags = [], effectCount: UInt16 = 0, tid: UInt32 = 0,
     stamp: UInt64 = 0, tsc: UInt64 = 0, ticks: UInt64 = 0, rip: UInt64 = 0, value: UInt64 = 0,
-    value2: UInt64 = 0, registers: UInt64 = 0
+    value2: UInt64 = 0, registers: UInt64 = 0, arguments: SixWords = SixWords()
   ) {
     self.kind = kind
     self.flags = flags
@@ -113,6 +130,7 @@ public struct EventHead: Hashable, Sendable {
     self.value = value
     self.value2 = value2
     self.registers = registers
+    self.arguments = arguments
   }
 }
 
@@ -175,6 +193,8 @@ public enum Effect: Hashable, Sendable {
   case advise(address: UInt64, length: UInt64, advice: UInt64)
   /// The thread's FS and GS base from here on.
   case bases(fs: UInt64, gs: UInt64)
+  /// A resource limit (`RLIMIT_*`) of the process from here on.
+  case limit(resource: UInt64, soft: UInt64)
   /// The checksum of a range of memory.
   case checksumRange(address: UInt64, length: UInt64, checksum: UInt64)
 
@@ -191,6 +211,7 @@ public enum Effect: Hashable, Sendable {
     case .extendedState: .extendedState
     case .signalInfo: .signalInfo
     case .checksumRange: .checksumRange
+    case .limit: .limit
     case .advise: .advise
     case .bases: .bases
     }

@@ -22,7 +22,7 @@ public enum TapeFormat {
   /// Longest payload of one effect.
   public static let maximumPayloadSize = Int(BIS_MEMORY_CHUNK)
   /// `struct bis_event`.
-  public static let headSize = 72
+  public static let headSize = 120
   /// `struct bis_effect_memory`.
   public static let payloadHeaderSize = 24
 }
@@ -99,7 +99,7 @@ public struct RecordCursor {
       guard limits.contains(size) else { throw error(.recordSize(size: size, kind: kind)) }
       return
     case 65: expected = MemoryLayout<bis_effect_map>.size
-    case 66, 67, 73, 74, 75: expected = MemoryLayout<bis_effect_range>.size
+    case 66, 67, 73, 74, 75, 76: expected = MemoryLayout<bis_effect_range>.size
     case 68: expected = MemoryLayout<bis_effect_remap>.size
     case 69: expected = MemoryLayout<bis_effect_process>.size
     case 70: expected = MemoryLayout<bis_effect_registers>.size
@@ -142,7 +142,7 @@ extension Record {
     return EventHead(
       kind, number: raw.nr, flags: EventFlags(rawValue: flags), effectCount: effectCount, tid: raw.tid,
       stamp: raw.stamp, tsc: raw.tsc, ticks: raw.ticks, rip: raw.rip, value: raw.value, value2: raw.value2,
-      registers: raw.registers)
+      registers: raw.registers, arguments: SixWords(raw.args))
   }
 
   /// An effect, with at most `payloadLimit` bytes of its payload. - Precondition: not `isHead`.
@@ -169,6 +169,7 @@ extension Record {
           gsBase: word(160)))
     case .advise: return .advise(address: word(8), length: word(16), advice: word(24))
     case .bases: return .bases(fs: word(8), gs: word(16))
+    case .limit: return .limit(resource: word(8), soft: word(16))
     case .checksumRange: return .checksumRange(address: word(8), length: word(16), checksum: word(24))
     case nil: preconditionFailure("record of kind \(kind) is no effect")
     }

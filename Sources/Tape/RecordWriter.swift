@@ -34,6 +34,7 @@ public struct RecordWriter {
     store(head.value, at + 48)
     store(head.value2, at + 56)
     store(head.registers, at + 64)
+    for (i, word) in head.arguments.array.enumerated() { store(word, at + 72 + i * 8) }
     return at
   }
 
@@ -114,6 +115,7 @@ public struct RecordWriter {
     case .registers(let values): registers(values)
     case .advise(let address, let length, let advice): words(.advise, [address, length, advice])
     case .bases(let fs, let gs): words(.bases, [fs, gs, 0])
+    case .limit(let resource, let soft): words(.limit, [resource, soft, 0])
     case .checksumRange(let address, let length, let checksum): words(.checksumRange, [address, length, checksum])
     }
   }

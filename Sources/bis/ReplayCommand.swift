@@ -51,7 +51,14 @@ struct ReplayCommand: ParsableCommand {
     options.process = process
     options.all = all
     options.quiet = false
-    throw ExitCode(try replayed(options))
+    let status = try replayed(options)
+    let outcome = try Manifest.read(directory).outcome
+    guard outcome != nil, outcome != .lost else {
+      throw Failure(
+        "the recording ended before its program did: replayed to its last complete event",
+        hint: "bis was killed, or the disk was full; what happened after that is not known")
+    }
+    throw ExitCode(status)
   }
 
   private func replayed(_ options: ReplayOptions) throws(Failure) -> Int32 {

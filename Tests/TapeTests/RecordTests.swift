@@ -32,7 +32,7 @@ private func record(size: UInt32, kind: UInt8, effects: UInt16 = 0, words: [UInt
   return out
 }
 
-private let zeros = [UInt64](repeating: 0, count: 8)
+private let zeros = [UInt64](repeating: 0, count: 14)
 
 @Suite struct RecordTests {
   @Test func `values agree with the binary contract`() {
@@ -63,7 +63,7 @@ private let zeros = [UInt64](repeating: 0, count: 8)
     let map = writer.map(Mapping(address: 1, length: 2, protection: 3, flags: 4, file: nil, offset: 5))
     let process = writer.effect(.process(tape: 8, pid: 9))
     let event = buffer.loadUnaligned(fromByteOffset: at!, as: bis_event.self)
-    #expect(event.h.size == 72 && event.h.kind == 3 && event.h.flags == 16 && event.h.effects == 2)
+    #expect(event.h.size == 120 && event.h.kind == 3 && event.h.flags == 16 && event.h.effects == 2)
     #expect(
       [event.stamp, event.tsc, event.ticks, event.rip, event.value, event.value2, event.registers] == Array(1...7))
     #expect(event.nr == 11 && event.tid == 9)
@@ -97,13 +97,13 @@ private let zeros = [UInt64](repeating: 0, count: 8)
   }
 
   @Test func `a writer without room writes nothing`() {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 80, alignment: 8)
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 128, alignment: 8)
     defer { buffer.deallocate() }
     var writer = RecordWriter(buffer: buffer)
     #expect(writer.event(EventHead(.cpu)) == 0)
     #expect(writer.event(EventHead(.cpu)) == nil)
     #expect(writer.reserveMemory(address: 0, length: 1) == nil)
-    #expect(writer.position == 72)
+    #expect(writer.position == 120)
     writer.pad()
     #expect(writer.available == 0)
   }
@@ -114,11 +114,11 @@ private let zeros = [UInt64](repeating: 0, count: 8)
     #expect(defect(record(size: 0, kind: 0, words: zeros)) == .recordSize(size: 0, kind: 0))
     #expect(defect(record(size: 64, kind: 1, words: zeros)) == .recordSize(size: 64, kind: 1))
     #expect(defect(record(size: 0xFFFF_FFF8, kind: 0)) == .recordSize(size: 0xFFFF_FFF8, kind: 0))
-    #expect(defect(record(size: 72, kind: 11, words: zeros)) == .unknownKind(11))
-    #expect(defect(record(size: 72, kind: 76, words: zeros)) == .unknownKind(76))
+    #expect(defect(record(size: 120, kind: 11, words: zeros)) == .unknownKind(11))
+    #expect(defect(record(size: 120, kind: 77, words: zeros)) == .unknownKind(77))
     #expect(defect(record(size: 24, kind: 64, words: [0, 0])) == .effectWithoutEvent(kind: 64))
-    let head = record(size: 72, kind: 1, effects: 1, words: zeros)
-    #expect(defect(head + record(size: 72, kind: 1, words: zeros)) == .eventInsideEvent(missing: 1))
+    let head = record(size: 120, kind: 1, effects: 1, words: zeros)
+    #expect(defect(head + record(size: 120, kind: 1, words: zeros)) == .eventInsideEvent(missing: 1))
     #expect(defect(head + record(size: 24, kind: 64, words: [0, .max])) == .lengthOverflow(.max))
     #expect(defect(head + record(size: 24, kind: 64, words: [0, 1])) == .recordSize(size: 24, kind: 64))
     #expect(defect(head + record(size: 32, kind: 64, words: [0, 0, 0])) == .recordSize(size: 32, kind: 64))

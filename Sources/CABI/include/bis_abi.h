@@ -155,7 +155,8 @@ struct bis_control {
   uint64_t tape;               // 0x340 number of the tape
   uint64_t vsaved_slot;        // 0x348
   uint64_t vsaved[20];         // 0x350 replay: registers of the vfork parent
-  uint64_t reserved[2];        // 0x3F0
+  uint64_t held_signals;       // 0x3F0 record: signals are queued that the mask blocks
+  uint64_t reserved[1];        // 0x3F8
   struct bis_sigaction actions[65];      // 0x400
   uint8_t std_fd[1024];                  // 0xC20: 0 not a standard stream of bis, 1 its stdout, 2 its stderr
   char path[992];                        // 0x1020 replay: file to map, from the supervisor
@@ -268,6 +269,7 @@ enum bis_kind {
   BIS_KIND_XSTATE = 71,   // bis_effect_memory (address unused) + XSAVE image, standard format of the profile
   BIS_KIND_SIGINFO = 72,  // bis_effect_memory (address unused) + siginfo, 128 bytes
   BIS_KIND_ADVISE = 74,  // bis_effect_range; value = MADV_DONTNEED: the pages are as new
+  BIS_KIND_LIMIT = 76,   // bis_effect_range: address = RLIMIT_* number, length = soft limit of the process from here on
   BIS_KIND_BASES = 75,   // bis_effect_range: address = FS base, length = GS base of the thread from here on
   BIS_KIND_CHECKSUM_RANGE = 73, // bis_effect_range: address, length, value = checksum of the bytes
 };
@@ -287,7 +289,7 @@ enum bis_exit { BIS_EXIT_AT_CALL = 0, BIS_EXIT_IMMEDIATE = 1, BIS_EXIT_FAULT = 2
 enum bis_start { BIS_START_EXEC = 1, BIS_START_FORK = 2 };
 enum bis_signal_cause { BIS_SIGNAL_ASYNC = 0, BIS_SIGNAL_FAULT = 1 };
 
-// Head of every event. 72 bytes.
+// Head of every event. 120 bytes.
 struct bis_event {
   struct bis_record h;
   uint32_t nr;
@@ -299,6 +301,7 @@ struct bis_event {
   uint64_t value;      // result
   uint64_t value2;
   uint64_t registers;  // bis_register_hash at entry (SYSCALL, CPU: rcx, r11 left out); 0: not checked
+  uint64_t args[6];    // SYSCALL: the arguments; else 0
 };
 struct bis_effect_memory { struct bis_record h; uint64_t address, length; }; // + length bytes, padded to 8
 struct bis_effect_map {
@@ -415,6 +418,7 @@ enum bis_local {
   BIS_LOCAL_CLOSE_RANGE = 11, BIS_LOCAL_SIGACTION = 12, BIS_LOCAL_SIGPROCMASK = 13, BIS_LOCAL_SIGALTSTACK = 14,
   BIS_LOCAL_ARCH_PRCTL = 15, BIS_LOCAL_SET_TID_ADDRESS = 16, BIS_LOCAL_WRITE = 17, BIS_LOCAL_WRITEV = 18,
   BIS_LOCAL_MADVISE = 19, BIS_LOCAL_COPY_RANGE = 20, // sendfile, splice, tee, copy_file_range: refused onto a standard stream
+  BIS_LOCAL_RLIMIT = 21, // setrlimit, prlimit64: the stack limit decides where a program faults
 };
 
 #endif // __ASSEMBLER__

@@ -22,14 +22,14 @@ struct EventDescriber {
     let head = event.head
     switch head.kind {
     case .systemCall:
-      let row = Syscalls.row(number: head.number)
       let hasResult = !head.flags.contains(.noReturn)
-      let result = Syscalls.describe(
-        result: hasResult ? Int64(bitPattern: head.value) : nil, isPointer: row?.returnsPointer ?? false)
       let stream =
         head.flags.contains(.echoOut)
         ? "  (standard output)" : head.flags.contains(.echoError) ? "  (standard error)" : ""
-      return "\(Syscalls.name(head.number))(...) = \(result)\(stream)"
+      let text = Syscalls.describe(
+        number: head.number, arguments: head.arguments.array,
+        result: hasResult ? Int64(bitPattern: head.value) : nil)
+      return text + stream
     case .cpu:
       return "\(Self.instruction(head.number)) = \(hexadecimal(head.value))"
         + (head.value2 != 0 ? ", \(hexadecimal(head.value2))" : "")
@@ -65,7 +65,7 @@ struct EventDescriber {
       return "moves \(range(old, oldLength)) to \(range(new, newLength))"
     case .process(let tape, let pid): return "process \(pid) on tape \(tape)"
     case .advise(let address, let length, _): return "advises \(range(address, length))"
-    case .bases, .registers, .extendedState, .signalInfo, .checksumRange: return nil
+    case .bases, .limit, .registers, .extendedState, .signalInfo, .checksumRange: return nil
     }
   }
 
@@ -121,7 +121,7 @@ struct EventDescriber {
     case .checksumRange(let address, let length, let checksum):
       return fields(address, length, [("checksum", .string(hexadecimal(checksum)))])
     case .advise(let address, let length, let advice): return fields(address, length, [("advice", .number(advice))])
-    case .bases, .registers, .extendedState, .signalInfo: return .object([("kind", .string("\(effect.kind)"))])
+    case .bases, .limit, .registers, .extendedState, .signalInfo: return .object([("kind", .string("\(effect.kind)"))])
     }
   }
 

@@ -44,7 +44,8 @@ int main(void) {
   printf("%d %s\n", rmdir("d"), strerror(errno));
   printf("%d %s\n", mkdir("d", 0777), strerror(errno));
   struct statfs f;
-  printf("%d %d\n", statfs(".", &f), f.f_bsize > 0);
+  int r = statfs(".", &f);
+  printf("%d %d\n", r, f.f_bsize > 0);
   chdir("d");
   char *c = getcwd(0, 0);
   printf("%s\n", strrchr(c, '/'));
