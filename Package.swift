@@ -56,9 +56,17 @@ let package = Package(
     .executableTarget(
       name: "bis",
       dependencies: [
-        "Record", "Replay", "Trace", "CPUModel", "Syscalls",
+        "Record", "Replay", "Trace", "Tape", "CPUModel", "Syscalls", "Linux", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
-    .executableTarget(name: "bis-tables", dependencies: ["Linux"], swiftSettings: swift),
+    .executableTarget(name: "bis-tables", swiftSettings: swift),
+    .executableTarget(name: "bis-fuzz-tape", dependencies: ["Tape", "Trace"], path: "Fuzz", swiftSettings: swift),
+
+    // Tests. What needs tracees runs in Tests/Conformance and Tests/TranslateHarness, in processes of their own.
+    .testTarget(name: "CPUModelTests", dependencies: ["CPUModel", "CABI"], swiftSettings: swift),
+    .testTarget(name: "SyscallsTests", dependencies: ["Syscalls", "bis-tables", "CABI"], swiftSettings: swift),
+    .testTarget(name: "TapeTests", dependencies: ["Tape", "CABI"], swiftSettings: swift),
+    .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: swift),
+    .testTarget(name: "TraceTests", dependencies: ["Trace", "Tape", "CABI"], swiftSettings: swift),
   ]
 )

@@ -50,7 +50,7 @@ extension RecordSession {
     }
     if c[0] & (Clone.intoCgroup | Clone.clearSignalHandlers) != 0 { return try finish(p, call, -38) }
     let sharesMemory = c[0] & Clone.vm != 0
-    if sharesMemory, c[0] & Clone.vfork == 0 || !p.vforkParents.isEmpty {
+    if sharesMemory, c[0] & Clone.vfork == 0 || c[0] & Clone.setTLS != 0 || !p.vforkParents.isEmpty {
       warn("\(p.executable) makes a process that shares its memory: not supported in this version; it fails with EAGAIN")
       return try finish(p, call, -11)
     }

@@ -32,6 +32,11 @@ RT_INLINE void log_local_effect(control *c, const struct bis_local_effect *x) {
   }
 }
 
+RT_INLINE void get_arguments(const control *c, uint64_t a[6]) {
+  a[0] = c->gpr[RDI]; a[1] = c->gpr[RSI]; a[2] = c->gpr[RDX];
+  a[3] = c->gpr[R10]; a[4] = c->gpr[R8]; a[5] = c->gpr[R9];
+}
+
 /// The state after a system call as the processor leaves it: rcx = next address, r11 = flags.
 RT_INLINE void finish_call(control *c, uint64_t result) {
   c->gpr[RAX] = result;
@@ -73,7 +78,10 @@ RT static void interrupted(control *c, const struct bis_descriptor *d) {
 
 /// A vfork child begins: it goes on as the program, on the same tape (bis_raw_vfork calls this on its own stack).
 RT void bis_vfork_child(control *c) {
-  log_event(c, BIS_KIND_SYSCALL, (uint32_t)c->arg[1], BIS_FLAG_VFORK_ENTER, 0, 0, c->arg[0], 0);
+  uint64_t a[6];
+  get_arguments(c, a);
+  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, (uint32_t)c->arg[1], BIS_FLAG_VFORK_ENTER, 0, 0, c->arg[0], a);
+  e->value2 = c->answer_arg[4];
   finish_call(c, 0);
   if (c->answer_arg[4]) c->gpr[RSP] = c->answer_arg[4];
   log_commit(c);
@@ -186,8 +194,7 @@ RT_INLINE int may_be_proc(uint64_t address) {
 
 RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   uint64_t a[6];
-  a[0] = c->gpr[RDI]; a[1] = c->gpr[RSI]; a[2] = c->gpr[RDX];
-  a[3] = c->gpr[R10]; a[4] = c->gpr[R8]; a[5] = c->gpr[R9];
+  get_arguments(c, a);
   uint32_t nr = (uint32_t)c->gpr[RAX];
   uint64_t hash = register_hash(c);
   struct bis_plan plan;

@@ -244,6 +244,7 @@ RT void bis_replay_syscall(control *c, const struct bis_descriptor *d) {
   }
   if (!(flags & BIS_FLAG_NO_RETURN)) finish_call(c, value);
   else c->resume_host = 0;
+  if ((flags & BIS_FLAG_VFORK_ENTER) && value2) c->gpr[RSP] = value2;  // the child has a stack of its own
   while (effects--) {
     struct bis_record *r = next_record(c);
     if (!r) {

@@ -278,7 +278,7 @@ enum bis_record_flags {
   BIS_FLAG_ECHO_OUT = 1,   // SYSCALL: it wrote to bis's standard output ...
   BIS_FLAG_ECHO_ERR = 2,   // ... or standard error
   BIS_FLAG_SUPERVISOR = 4, // replay must ask the supervisor about this event (executable mappings, new process, ...)
-  BIS_FLAG_VFORK_ENTER = 8, // SYSCALL: a vfork child goes on in this address space (result 0)
+  BIS_FLAG_VFORK_ENTER = 8, // SYSCALL: a vfork child goes on in this address space (result 0; value2 = its stack, 0: the same)
   BIS_FLAG_ASYNC = 16,     // SIGNAL: happens at tick `ticks`, not right after the event before
   BIS_FLAG_AT_ENTRY = 64, // SIGNAL: taken at a system call's entry; the call is not done (rip = the syscall instruction)
   BIS_FLAG_NO_RETURN = 32, // SYSCALL: no result is delivered (rt_sigreturn: REGISTERS effect instead)
