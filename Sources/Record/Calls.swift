@@ -24,6 +24,8 @@ extension RecordSession {
     case 10, 11, 25:
       try through(p, call, call.arguments)
     case 130: answer(BIS_ANSWER_HOT)  // rt_sigsuspend
+    case 2, 257, 437:
+      if try !openProc(p, call) { answer(BIS_ANSWER_HOT) }
     default:
       guard let row = Syscalls.row(number: number) else {
         warn("system call \(number) is not in bis's table: it fails with ENOSYS")
@@ -78,6 +80,7 @@ extension RecordSession {
       try finish(p, call, result, [.unmap(address: a[0], length: length)])
     case 25 where ok: try remapped(p, call, UInt64(bitPattern: result))
     case 56, 57, 58, 435: try forkReturned(p, call, result)
+    case 2, 257: try fillProc(p, call, result)
     default: try finish(p, call, result)
     }
   }

@@ -17,6 +17,8 @@ struct PendingCall {
   var file: UInt64?
   /// clone: flags, stack, ptid, ctid, tls.
   var clone: [UInt64]?
+  /// open in /proc: what the file shall hold.
+  var content: [UInt8]?
 }
 
 /// What survives exec, as it was when the call was made.

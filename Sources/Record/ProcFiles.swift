@@ -1,0 +1,103 @@
+import BisRuntime
+import CABI
+import CPUModel
+import Guest
+import Linux
+
+/// Files in /proc that would show the host or bis itself: the program gets copies without that.
+extension RecordSession {
+  /// open, openat or openat2 of a path in /proc. True when the call has been taken over.
+  func openProc(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) -> Bool {
+    let a = call.arguments
+    let pathAddress = call.number == 2 ? a[0] : a[1]
+    let flags = call.number == 2 ? a[1] : call.number == 257 ? a[2] : 0
+    guard call.number == 2 || call.number == 257, flags & 3 == 0,
+      let bytes = try? readCString(p.guest.tid, pathAddress),
+      let content = try procContent(p, String(decoding: bytes, as: UTF8.self))
+    else { return false }
+    p.pending = call
+    p.pending?.content = content
+    p.control.answers[0] = 319  // memfd_create; any name will do, so the path itself
+    p.control.arguments[0] = pathAddress
+    p.control.arguments[1] = flags & 0o2000000 != 0 ? 1 : 0
+    p.control.block.pointee.answer = UInt64(BIS_ANSWER_AFTER.rawValue)
+    return true
+  }
+
+  /// The program has the descriptor of an empty memory file: fills it.
+  func fillProc(_ p: RecordedProcess, _ call: PendingCall, _ result: Int64) throws(GuestError) {
+    if result >= 0, let content = call.content {
+      try kernelCall("write a copy of a /proc file") { () throws(Errno) in
+        let file = try Descriptor.open("/proc/\(p.guest.tid)/fd/\(result)", flags: 2)
+        try file.writeFully(content)
+      }
+    }
+    try finish(p, call, result)
+  }
+
+  /// The content of a file in /proc as the program may see it; nil: as it is.
+  private func procContent(_ p: RecordedProcess, _ path: String) throws(GuestError) -> [UInt8]? {
+    let parts = path.split(separator: "/").map(String.init)
+    guard parts.first == "proc" else { return nil }
+    if parts.count == 2, parts[1] == "cpuinfo" { return (try? readFile(path)).map(filteredCPUInfo) }
+    guard parts.count == 3 || (parts.count == 5 && parts[2] == "task"), let kind = parts.last else { return nil }
+    let subject = parts[1] == "self" || parts[1] == "thread-self" ? p.guest.tid : Int32(parts[1]).map { ThreadID($0) }
+    guard let tid = subject, processes[tid] != nil else { return nil }
+    guard let original = try? readFile("/proc/\(tid)/\(kind)") else { return nil }
+    switch kind {
+    case "maps", "numa_maps": return withoutRegion(original, headersOnly: false)
+    case "smaps": return withoutRegion(original, headersOnly: true)
+    case "auxv": return patchedAuxiliaryVector(original)
+    default: return nil
+    }
+  }
+
+  /// Takes the region's lines out of a maps file; in smaps the lines of detail behind each go with it.
+  private func withoutRegion(_ text: [UInt8], headersOnly: Bool) -> [UInt8] {
+    var out: [UInt8] = []
+    var keep = true
+    for line in text.split(separator: 10, omittingEmptySubsequences: true) {
+      let word = line.prefix { $0 != UInt8(ascii: " ") }
+      let first = String(decoding: word.prefix { $0 != UInt8(ascii: "-") }, as: UTF8.self)
+      let isHeader = !headersOnly || word.contains(UInt8(ascii: "-"))
+      if isHeader, let start = UInt64(first, radix: 16) {
+        keep = start < UInt64(BIS_REGION_BASE) || start >= UInt64(BIS_REGION_END)
+      }
+      if keep { out += line + [10] }
+    }
+    return out
+  }
+
+  private func patchedAuxiliaryVector(_ bytes: [UInt8]) -> [UInt8] {
+    var bytes = bytes
+    bytes.withUnsafeMutableBytes { b in
+      for at in stride(from: 0, to: b.count - 15, by: 16) {
+        switch b.load(fromByteOffset: at, as: UInt64.self) {
+        case 33: b.storeBytes(of: 1, toByteOffset: at, as: UInt64.self)  // AT_SYSINFO_EHDR
+        case 16: b.storeBytes(of: region.profile.hwcap, toByteOffset: at + 8, as: UInt64.self)
+        case 26: b.storeBytes(of: region.profile.hwcap2, toByteOffset: at + 8, as: UInt64.self)
+        case 51:
+          b.storeBytes(of: UInt64(region.profile.minimumSignalStackSize), toByteOffset: at + 8, as: UInt64.self)
+        default: break
+        }
+      }
+    }
+    return bytes
+  }
+
+  private func filteredCPUInfo(_ bytes: [UInt8]) -> [UInt8] {
+    var out = ""
+    for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false) {
+      guard line.hasPrefix("flags"), let colon = line.firstIndex(of: ":") else {
+        out += line + "\n"
+        continue
+      }
+      let flags = line[line.index(after: colon)...].split(separator: " ").filter {
+        region.profile.allowsCPUInfoFlag($0)
+      }
+      out += line[...colon] + " " + flags.joined(separator: " ") + "\n"
+    }
+    if out.hasSuffix("\n\n") { out.removeLast() }
+    return Array(out.utf8)
+  }
+}
