@@ -12,6 +12,11 @@ extension ReplaySession {
   // MARK: Start
 
   func startExec(_ tape: Manifest.TapeInfo) throws(GuestError) {
+    let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape.number) }
+    guard try checkedTape({ () throws(TraceError) in try feed.hasBegun() }) else {
+      finished.insert(tape.number)
+      return
+    }
     let tid: ThreadID
     do throws(SpawnError) {
       let stopped = try spawnTraced(
@@ -19,7 +24,6 @@ extension ReplaySession {
       tid = stopped.tid
     } catch { throw .replay("cannot start a process to replay in: \(error)", "bis doctor says what is missing", nil) }
     let slot = try kernelCall("make a ring") { () throws(Errno) in try rings.allocate() }
-    let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape.number) }
     let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
     let p = ReplayedProcess(guest: guest, feed: feed, recordedPID: tape.pid)
     processes[tid] = p
@@ -145,6 +149,8 @@ extension ReplaySession {
 
   private func prepareFork(_ p: ReplayedProcess, _ tape: UInt64, _ pid: Int32) throws(GuestError) {
     guard wanted.contains(tape) else { return }
+    let begun = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape).hasBegun() }
+    guard begun else { return }
     let slot = try kernelCall("make a ring") { () throws(Errno) in try rings.allocate() }
     p.child = (slot, tape, pid)
     p.control.block.pointee.child_slot_offset = slot.offset

@@ -17,6 +17,9 @@ final class TapeFeed {
     reader = try TapeFileReader(trace, tape: tape)
   }
 
+  /// False for a process that bis was killed under before its tape had begun.
+  func hasBegun() throws(TraceError) -> Bool { try reader.event(0)?.head.kind == .start }
+
   /// Puts the next chunk into the ring; at the end of the tape says so (`ring_end` 0).
   func fill(_ control: Control) throws(TraceError) {
     let block = control.block
