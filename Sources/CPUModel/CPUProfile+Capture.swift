@@ -73,8 +73,17 @@ extension CPUProfile {
       if !first.isZero { rows.append(CPUIDRow(leaf: leaf, subleaf: 0, subleafMatters: false, result: first)) }
       return
     }
-    for subleaf in 0..<count {
-      let result = read(subleaf)
+    var described = UInt64.max
+    switch leaf {
+    case 0xD:  // only components that XCR0 or IA32_XSS could hold have a subleaf
+      let extended = read(1)
+      described = UInt64(first.edx | extended.edx) << 32 | UInt64(first.eax | extended.ecx) | 3
+    case 0xF, 0x10, 0x12, 0x14, 0x17, 0x18, 0x1D, 0x1E, 0x20, 0x23, 0x24, 0x8000_0020:
+      if first.isZero { return }  // not there
+    default: break
+    }
+    for subleaf in 0..<count where described >> UInt64(subleaf) & 1 != 0 {
+      let result = subleaf == 0 ? first : read(subleaf)
       if isLast(leaf, result) { break }
       if result.isZero { continue }
       rows.append(CPUIDRow(leaf: leaf, subleaf: subleaf, subleafMatters: true, result: result))

@@ -22,6 +22,15 @@ public struct CodeRange {
   public var image: CodeImage?
   /// Guest address of the image's first byte (image ranges).
   public var imageBase: UInt64
+
+  /// The bytes to translate from, as far as the file has any; nil if it has none (or there is no file).
+  var view: CodeView? {
+    guard let image else { return nil }
+    let offset = low &- imageBase
+    guard offset < UInt64(image.bytes.count) else { return nil }
+    let count = min(Int(high - low), image.bytes.count - Int(offset))
+    return CodeView(base: low, bytes: UnsafeRawBufferPointer(rebasing: image.bytes[Int(offset)..<Int(offset) + count]))
+  }
 }
 
 /// Domains of file-backed code, shared by all processes of a session.
@@ -34,6 +43,7 @@ public final class CodeSpace {
   }
   private var domains: [Key: DomainID] = [:]
   private var images: [Int: CodeImage] = [:]
+  private let cache = TranslationCache.standard()
   let translator: Translator
   init(translator: Translator) { self.translator = translator }
 
@@ -52,9 +62,24 @@ public final class CodeSpace {
     if let domain = domains[key] {
       return CodeRange(low: low, high: high, domain: domain, image: image, imageBase: low &- offset)
     }
-    let domain = try make(low, high)
+    let domain = try make(low, high, movable: cache != nil)
     domains[key] = domain
-    return CodeRange(low: low, high: high, domain: domain, image: image, imageBase: low &- offset)
+    let range = CodeRange(low: low, high: high, domain: domain, image: image, imageBase: low &- offset)
+    if let cache, let view = range.view { cache.load(domain, view, into: translator) }
+    return range
+  }
+
+  /// Keeps the translations of file-backed code for later sessions. Called once, when the session ends; what goes wrong
+  /// leaves the cache as it was.
+  public func saveCache() {
+    guard let cache else { return }
+    var saved = false
+    for (key, domain) in domains {
+      guard let image = images[key.file] else { continue }
+      let range = CodeRange(low: key.low, high: key.high, domain: domain, image: image, imageBase: key.base)
+      if let view = range.view, cache.save(domain, view, from: translator) { saved = true }
+    }
+    if saved { cache.trim() }
   }
 
   /// A range of memory that only this process has (anonymous, or written to).
@@ -62,8 +87,10 @@ public final class CodeSpace {
     CodeRange(low: low, high: high, domain: try make(low, high), image: nil, imageBase: 0)
   }
 
-  private func make(_ low: UInt64, _ high: UInt64) throws(GuestError) -> DomainID {
-    do throws(TranslateError) { return try translator.makeDomain(low: low, high: high) } catch { throw .translate(error) }
+  private func make(_ low: UInt64, _ high: UInt64, movable: Bool = false) throws(GuestError) -> DomainID {
+    do throws(TranslateError) {
+      return try translator.makeDomain(low: low, high: high, movable: movable)
+    } catch { throw .translate(error) }
   }
 }
 

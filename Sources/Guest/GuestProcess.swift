@@ -11,6 +11,8 @@ public final class GuestProcess {
   public var tid: ThreadID
   public var pid: Int32
   public var ranges: [CodeRange] = []
+  /// `Translator.tableGeneration` when the runtime was last told about the ranges' tables.
+  private var publishedGeneration = 0
   /// Pages that are write-protected behind the program's back because they were translated; value: the program's
   /// own protection (PROT_*).
   public var guarded: [UInt64: Int32] = [:]
@@ -102,6 +104,7 @@ public final class GuestProcess {
       control.ranges[i] = bis_range(low: r.low, high: r.high, table: info.table, mask: info.mask)
     }
     control.block.pointee.range_count = UInt64(ranges.count)
+    publishedGeneration = code.translator.tableGeneration
   }
 
   /// A fork child's code: shared domains stay shared, memory of its own gets fresh ones.
@@ -119,21 +122,15 @@ public final class GuestProcess {
   /// Translates at a guest address; nil when no executable memory is there (the program faults).
   public func translate(_ guest: UInt64, _ kind: EntryKind) throws(GuestError) -> UInt64? {
     guard let r = range(at: guest) else { return nil }
-    let before = code.translator.tableInfo(r.domain)
     let host: UInt64
-    if let image = r.image {
-      let offset = Int(r.low &- r.imageBase)
-      let available = max(0, min(Int(r.high - r.low), image.bytes.count - offset))
-      let view = CodeView(
-        base: r.low, bytes: UnsafeRawBufferPointer(rebasing: image.bytes[offset..<offset + available]))
-      guard guest < r.low + UInt64(available) else { return nil }
+    if r.image != nil {
+      guard let view = r.view, guest - r.low < UInt64(view.bytes.count) else { return nil }
       host = try run(r.domain, guest, kind, view, lookahead: 12)
     } else {
       guard let translated = try translatePrivate(r, guest, kind) else { return nil }
       host = translated
     }
-    let after = code.translator.tableInfo(r.domain)
-    if after.table != before.table || after.mask != before.mask { try publishRanges() }
+    if code.translator.tableGeneration != publishedGeneration { try publishRanges() }
     return host
   }
 

@@ -39,7 +39,7 @@ public final class Region {
         indirectMiss: Region.address(BIS_LABEL_INDIRECT_MISS), expired: Region.address(BIS_LABEL_EXPIRED)))
     let fast = try Region.map(file.raw, Int(BIS_FILE_FAST), Int(BIS_FAST_TABLE_SIZE))
     let words = fast.base.bindMemory(to: UInt64.self, capacity: 0x10000)
-    for i in 0..<0x10000 { words[i] = Region.address(BIS_LABEL_INDIRECT_MISS) }
+    words.update(repeating: Region.address(BIS_LABEL_INDIRECT_MISS), count: 0x10000)
     fillTables()
   }
 
@@ -59,9 +59,10 @@ public final class Region {
   public var descriptor: Int32 { file.raw }
 
   /// Where this host's XSAVE puts its components.
-  public static func hostComponents() -> [XSAVEComponent] {
-    XSAVELayout.components(cpuid: { Self.cpuid($0, $1) }, xcr0: Machine.xgetbv(0) ?? 0)
-  }
+  public static func hostComponents() -> [XSAVEComponent] { components }
+  // Asked once: in a virtual machine each CPUID costs 15 µs.
+  private static let components = XSAVELayout.components(
+    cpuid: { Region.cpuid($0, $1) }, xcr0: Machine.xgetbv(0) ?? 0)
   public static func cpuid(_ leaf: UInt32, _ subleaf: UInt32) -> (eax: UInt32, ebx: UInt32, ecx: UInt32, edx: UInt32) {
     let r = Machine.cpuid(leaf, subleaf)
     return (r.eax, r.ebx, r.ecx, r.edx)

@@ -1,4 +1,5 @@
 import CABI
+import Glibc
 import Linux
 import Synchronization
 
@@ -14,7 +15,19 @@ public final class Slot {
     self.index = index
     control = Control(base: mapping.base)
     self.mapping = mapping
+    clear()
   }
+
+  /// Zeroes the control block but for its ranges, which count only as far as `range_count` says.
+  func clear() {
+    control.base.initializeMemory(as: UInt8.self, repeating: 0, count: Slot.stateSize)
+  }
+
+  /// Takes over another process's state but for its ranges (`GuestProcess.inherit` brings those).
+  public func copyState(of other: Slot) {
+    control.base.copyMemory(from: other.control.base, byteCount: Slot.stateSize)
+  }
+  private static let stateSize = MemoryLayout<bis_control>.offset(of: \.ranges)!
 }
 
 /// The rings file of a session: slot 0 holds what all processes share (the order stamp), the others one process
@@ -22,7 +35,8 @@ public final class Slot {
 public final class Rings {
   private let file: Descriptor
   private let shared: Mapping
-  private var free: [Int] = []
+  /// Slots without a process, still mapped and allocated: taking one costs nothing.
+  private var free: [Slot] = []
   private var used = 1
 
   /// - Parameter path: a file to make, or nil for memory (replay needs no recovery).
@@ -52,23 +66,27 @@ public final class Rings {
       .wrappingAdd(1, ordering: .relaxed).oldValue
   }
 
-  /// A zeroed slot.
+  /// A zeroed slot (see `Slot.clear`).
   public func allocate() throws(Errno) -> Slot {
-    let index = free.popLast() ?? used
-    if index == used { used += 1 }
+    if let slot = free.popLast() {
+      slot.clear()
+      return slot
+    }
+    let index = used
     let window = Int(BIS_WINDOW_SIZE)
     if isFile {
       try file.allocate(offset: index * window, length: window)
     } else {
-      try file.truncate(to: max(used, index + 1) * window)
+      try file.truncate(to: (index + 1) * window)
     }
     let mapping = try Mapping.map(
       fd: file.raw, offset: index * window, length: window, protection: [.read, .write], shared: true, at: nil)
-    let size = Int(BIS_CONTROL_SIZE)
-    mapping.base.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+    // The kernel would read ahead 32 pages around each one that is touched first: zeros.
+    madvise(mapping.base, window, MADV_RANDOM)
+    used += 1
     return Slot(index: index, mapping: mapping)
   }
 
   /// The slot's process is gone and its ring is flushed.
-  public func release(_ slot: Slot) { free.append(slot.index) }
+  public func release(_ slot: Slot) { free.append(slot) }
 }

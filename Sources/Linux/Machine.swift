@@ -82,10 +82,12 @@ public enum Machine {
 
   /// XCR0 and XINUSE (index 1); nil when the CPU or the kernel has no XSAVE.
   public static func xgetbv(_ index: UInt32) -> UInt64? {
-    guard cpuid(1).ecx & 1 << 27 != 0 else { return nil }
+    guard hasXSAVE else { return nil }
     if index == 1, cpuid(0xd, 1).eax & 1 << 2 == 0 { return nil }
     return index <= 1 ? bis_xgetbv(index) : nil
   }
+
+  private static let hasXSAVE = cpuid(1).ecx & 1 << 27 != 0
 
   /// MXCSR_MASK; 0 means 0xFFBF.
   public static var mxcsrMask: UInt32 { bis_mxcsr_mask() }

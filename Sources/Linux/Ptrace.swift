@@ -119,6 +119,11 @@ public enum Ptrace {
     try call(PTRACE_SETOPTIONS, tid, 0, options.rawValue)
   }
 
+  /// Writes a word of memory, whatever its protection: the thread gets its own copy of a private page.
+  public static func pokeData(_ tid: ThreadID, _ address: UInt64, _ word: UInt64) throws(Errno) {
+    try call(PTRACE_POKEDATA, tid, address, word)
+  }
+
   /// A word of `struct user`: debug register n is at `debugRegisterOffset + 8 * n`.
   public static func peekUser(_ tid: ThreadID, offset: UInt64) throws(Errno) -> UInt64 {
     var word: UInt64 = 0

@@ -46,6 +46,7 @@ public struct RecordError: Error {
 /// - Returns: how the program ended and the trace's directory.
 public func record(_ options: RecordOptions) throws(RecordError) -> (outcome: RecordOutcome, trace: String) {
   let session = try RecordSession(options)
+  _ = Unmanaged.passRetained(session)  // bis ends now: the kernel takes mappings and tables apart faster
   return try session.run()
 }
 

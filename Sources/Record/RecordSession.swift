@@ -19,6 +19,7 @@ final class RecordSession {
   let code: CodeSpace
   let codec: XStateCodec
   let injector: Injector
+  let encoder = SharedEncoder()
   /// By thread: processes whose thread is known.
   var processes: [ThreadID: RecordedProcess] = [:]
   /// First stops of children whose parent has not reported them yet.
@@ -49,7 +50,7 @@ final class RecordSession {
         try store.setLatest(trace)
       }
       manifest = try ManifestWriter(trace, recording: RecordSession.describe(options, profile))
-      files = try FileStore(manifest)
+      files = FileStore(manifest, sharedIn: options.output == nil ? TraceStore.standard() : nil)
     } catch { throw RecordError(error) }
     do throws(Errno) {
       region = try Region(profile: profile)
@@ -87,6 +88,7 @@ final class RecordSession {
       }
     } catch { throw RecordError(error) }
     removeRings()
+    code.saveCache()
     return (result, trace.path)
   }
 

@@ -55,6 +55,7 @@ final class RecordedProcess {
   /// Children made by the fork under way.
   var children: [(pid: Int32, tape: UInt64)] = []
   var executable = ""
+  var arguments: [String] = []
   /// Library files that lie at their place (file numbers).
   var libraries: Set<UInt64> = []
   var control: Control { guest.control }

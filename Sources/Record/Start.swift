@@ -44,9 +44,7 @@ extension RecordSession {
     var name = utsname()
     uname(&name)
     r.kernel = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    let begin = timePoint()
-    usleep(2000)
-    r.tscFrequency = UInt64(tscFrequency(from: begin, to: timePoint()) ?? 0)
+    let begin = timePoint()  // (the frequency is measured over the recording: the manifest's clock lines)
     r.startNanoseconds = Int64(begin.realtimeNanoseconds)
     r.startTSC = begin.tsc
     r.arguments = options.program
@@ -108,7 +106,9 @@ extension RecordSession {
     _ tid: ThreadID, _ slot: Slot, how: Manifest.TapeInfo.Origin, parent: UInt64?, parentEvent: UInt64?
   ) throws(GuestError) {
     let started = try injector.inject(into: tid, slot: slot)
-    let p = try makeProcess(tid, slot, parent: parent, parentEvent: parentEvent)
+    let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
+    let p = try register(
+      guest, origin: .exec, parent: parent, parentEvent: parentEvent, arguments: started.arguments)
     let control = slot.control
     let block = control.block
     for i in 0..<16 { control.gpr[i] = 0 }
@@ -148,45 +148,42 @@ extension RecordSession {
     block.pointee.own_slot_offset = p.guest.slot.offset
   }
 
-  private func makeProcess(
-    _ tid: ThreadID, _ slot: Slot, parent: UInt64?, parentEvent: UInt64?
-  ) throws(GuestError) -> RecordedProcess {
-    let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
-    let p = try register(guest, origin: .exec, parent: parent, parentEvent: parentEvent)
-    return p
-  }
-
-  /// A new tape for a process, noted in the manifest.
+  /// A new tape for a process, noted in the manifest. A fork child runs its parent's program.
   func register(
-    _ guest: GuestProcess, origin: Manifest.TapeInfo.Origin, parent: UInt64?, parentEvent: UInt64?
+    _ guest: GuestProcess, origin: Manifest.TapeInfo.Origin, parent: UInt64?, parentEvent: UInt64?,
+    arguments: [String] = []
   ) throws(GuestError) -> RecordedProcess {
     let number = nextTape
     nextTape += 1
-    let executable = readLink("/proc/\(guest.pid)/exe") ?? "?"
-    let arguments = (try? readFile("/proc/\(guest.pid)/cmdline")) ?? []
+    let forked = origin == .fork ? processes.values.first { $0.sink.number == parent } : nil
+    let executable = forked?.executable ?? readLink("/proc/\(guest.pid)/exe") ?? "?"
+    let arguments = forked?.arguments ?? arguments
     let sink = try tape { () throws(TraceError) in
-      let sink = try TapeSink(number: number, slot: guest.slot, rings: rings, trace: trace)
+      let sink = try TapeSink(number: number, slot: guest.slot, rings: rings, trace: trace, encoder: encoder)
       try manifest.add(
         Manifest.TapeInfo(
           number: number, pid: guest.pid, origin: origin, parent: parent, parentEvent: parentEvent,
-          executable: executable,
-          arguments: arguments.split(separator: 0, omittingEmptySubsequences: false).dropLast()
-            .map { String(decoding: $0, as: UTF8.self) }))
+          executable: executable, arguments: arguments))
       return sink
     }
     let p = RecordedProcess(guest: guest, sink: sink)
     p.executable = executable
+    p.arguments = arguments
     return p
   }
 
   /// Everything that makes the first state: mappings, memory the kernel wrote, registers.
   private func startEffects(_ p: RecordedProcess, _ started: ProgramStart) throws(GuestError) -> [Effect] {
     var effects: [Effect] = []
-    let tid = p.guest.tid
+    var numbers: [String: UInt64] = [:]
     for m in started.maps {
       let protection = (m.read ? 1 : 0) | (m.write ? 2 : 0) | (m.execute ? 4 : 0)
       var file: UInt64?
-      if m.isFile { file = try store(path: m.path, inode: m.inode, tid: tid) }
+      if m.isFile {
+        file = numbers[m.path]
+        if file == nil { file = try store(path: m.path, inode: m.inode, tid: p.guest.tid) }
+        numbers[m.path] = file
+      }
       let stack = m.path == "[stack]"
       effects.append(
         .map(
@@ -198,18 +195,16 @@ extension RecordSession {
         let page = m.end - 4096
         effects += memoryEffects(page, try p.guest.read(page, 4096))
       }
-      if stack { effects += memoryEffects(started.rsp, try p.guest.read(started.rsp, Int(m.end - started.rsp))) }
+      if stack { effects += memoryEffects(started.rsp, started.stack) }
     }
-    if let limit = Machine.stackLimit(of: tid) { effects.append(.limit(resource: 3, soft: limit)) }
-    p.control.block.pointee.brk_start = 0
-    let brk = try p.guest.remoteCall(12, 0)
-    p.control.block.pointee.brk_start = UInt64(brk)
-    p.control.block.pointee.brk_current = UInt64(brk)
+    if let limit = Machine.stackLimit(of: p.guest.tid) { effects.append(.limit(resource: 3, soft: limit)) }
+    p.control.block.pointee.brk_start = started.brk
+    p.control.block.pointee.brk_current = started.brk
     effects.append(
       .registers(
         RegisterValues(
           general: (0..<16).map { p.control.gpr[$0] }, rip: started.rip, rflags: started.rflags, fsBase: 0, gsBase: 0)))
-    effects.append(.extendedState(Payload(try codec.read(tid))))
+    effects.append(.extendedState(Payload(try codec.read(p.guest.tid))))
     return effects
   }
 
@@ -232,14 +227,14 @@ extension RecordSession {
 
   /// Copies a mapped file into the trace (once) and returns its number.
   func store(path: String, inode: UInt64, tid: ThreadID) throws(GuestError) -> UInt64 {
-    var name = path
-    if (try? FileStatus.of(path))?.inode != inode {
-      name = "/proc/\(tid)/exe"
-      if (try? FileStatus.of(name))?.inode != inode {
-        throw .unsupported("\(path) is mapped, but not to be found there: it cannot be copied into the trace")
-      }
+    let number = try tape { () throws(TraceError) -> UInt64? in
+      if let number = try files.store(path: path, inode: inode) { return number }
+      return try files.store(path: "/proc/\(tid)/exe", inode: inode)
     }
-    return try tape { () throws(TraceError) in try files.store(path: name) }
+    guard let number else {
+      throw .unsupported("\(path) is mapped, but not to be found there: it cannot be copied into the trace")
+    }
+    return number
   }
 
   private func readLink(_ path: String) -> String? {

@@ -4,6 +4,11 @@ import Linux
 import Tape
 import Trace
 
+/// The buffers that make chunks: a megabyte, for all tapes together.
+final class SharedEncoder {
+  var encoder = ChunkEncoder()
+}
+
 /// One process's tape while it is recorded: the ring's segments become chunks, and the supervisor's own events go
 /// into the ring between the runtime's.
 final class TapeSink {
@@ -11,11 +16,12 @@ final class TapeSink {
   private let slot: Slot
   private let rings: Rings
   private var writer: TapeFileWriter?
-  private var encoder = ChunkEncoder()
+  private let shared: SharedEncoder
   private(set) var isFinished = false
 
-  init(number: UInt64, slot: Slot, rings: Rings, trace: TraceDirectory) throws(TraceError) {
+  init(number: UInt64, slot: Slot, rings: Rings, trace: TraceDirectory, encoder: SharedEncoder) throws(TraceError) {
     self.number = number
+    shared = encoder
     self.slot = slot
     self.rings = rings
     writer = try TapeFileWriter(creating: number, in: trace)
@@ -44,7 +50,7 @@ final class TapeSink {
   /// The segment in use becomes a chunk of the tape; the next segment is begun.
   func flush() throws(TraceError) {
     guard !content.isEmpty else { return }
-    try writer?.append(content, encoder: &encoder)
+    try writer?.append(content, encoder: &shared.encoder)
     let old = control.segment
     let block = control.block
     block.pointee.segment = (block.pointee.segment + 1) % UInt64(BIS_SEGMENT_COUNT)
@@ -88,10 +94,12 @@ final class TapeSink {
   func finish() throws(TraceError) -> UInt64 {
     guard !isFinished else { return 0 }
     isFinished = true
-    try flush()
+    guard var writer = writer.take() else { return 0 }
+    if !content.isEmpty { try writer.append(content, isLast: true, encoder: &shared.encoder) }
+    let size = try writer.finish(encoder: &shared.encoder)
+    // Only now: what is not in the file must be found in the ring.
     control.segment.storeBytes(of: 0, as: UInt64.self)
-    guard let writer = writer.take() else { return 0 }
-    return try writer.finish(encoder: &encoder)
+    return size
   }
 }
 

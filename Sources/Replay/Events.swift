@@ -167,7 +167,7 @@ extension ReplaySession {
       let status = try kernelCall("wait for the child") { () throws(Errno) in try wait(for: tid) }
       guard case .stopped = status.kind else { throw .gone }
     }
-    slot.control.base.copyMemory(from: p.control.base, byteCount: Int(BIS_CONTROL_SIZE))
+    slot.copyState(of: p.guest.slot)
     let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape) }
     let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
     let q = ReplayedProcess(guest: guest, feed: feed, recordedPID: pid)

@@ -42,6 +42,7 @@ public struct ReplayError: Error {
 /// Runs on the calling thread (ptrace). Returns the recorded exit status (128 + signal when it died of one).
 public func replayAutopilot(_ options: ReplayOptions) throws(ReplayError) -> (status: Int32, report: ReplayReport) {
   let session = try ReplaySession(options)
+  _ = Unmanaged.passRetained(session)  // bis ends now: the kernel takes mappings and tables apart faster
   return try session.run()
 }
 

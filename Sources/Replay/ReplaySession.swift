@@ -77,6 +77,7 @@ final class ReplaySession {
       throw Self.error(error)
     }
     echo.flush()
+    code.saveCache()
     let last = chosen.last.map(\.number) ?? 0
     return (exitStatus[last] ?? 0, report)
   }

@@ -92,6 +92,11 @@ RT static int vsyscall(control *c, uint64_t target) {
   return 1;
 }
 
+/// Beside every indirect entry stands one for returns: behind a short jump over it, or before the entry (Entries.swift).
+RT_INLINE uint64_t return_entry(uint64_t indirect) {
+  return *(const uint8_t *)(indirect + 7) == 0xEB ? indirect + 9 : indirect - 7;
+}
+
 RT void bis_on_indirect_miss(control *c) {
   uint64_t target = c->spill[BIS_SPILL_TARGET];
   c->stats[BIS_STAT_INDIRECT_MISSES]++;
@@ -102,7 +107,9 @@ RT void bis_on_indirect_miss(control *c) {
   if (t && t->indirect) c->resume_host = BIS_CODE_BASE + t->indirect;
   else bis_trap(c, BIS_REASON_MISS_INDIRECT);
   // A supervisor that moved rip elsewhere (fault) leaves resume_host 0.
-  if (c->resume_host) ((uint64_t *)BIS_FAST_TABLE)[target & 0xFFFF] = c->resume_host;
+  if (!c->resume_host) return;
+  ((uint64_t *)BIS_FAST_TABLE)[target & 0xFFFF] = c->resume_host;
+  ((uint64_t *)BIS_RETURN_TABLE)[target & 0xFFFF] = return_entry(c->resume_host);
 }
 
 RT void bis_on_expired(control *c) {
@@ -149,6 +156,12 @@ RT void bis_on_special(control *c) {
   }
 }
 
+extern char bis_enter_return_miss[] __attribute__((visibility("hidden")));
+RT static void reset_return_table(void) {
+  uint64_t *table = (uint64_t *)BIS_RETURN_TABLE;
+  for (int i = 0; i < 0x10000; i++) table[i] = (uint64_t)bis_enter_return_miss;
+}
+
 /// Maps the region; runs on the program's stack, once. `slot` is this process's offset in the rings file.
 RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t vdso, uint64_t vdso_length) {
   long error = 0;
@@ -176,6 +189,12 @@ RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t
   if (error) {  // the window may be missing: tell by registers
     __asm__ volatile("int3" : : "a"(error), "d"(0x626973626f6f74ull));
   }
+  bis_raw6(SYS_madvise_, BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 1 /* MADV_RANDOM: no read-ahead of zeros */, 0, 0, 0);
+  // Every 512 bytes of code have a page of the fast table: one call is cheaper than a fault and a copy for each.
+  bis_raw6(SYS_madvise_, BIS_FAST_TABLE, BIS_FAST_TABLE_SIZE, 23 /* MADV_POPULATE_WRITE */, 0, 0, 0);
+  bis_raw6(SYS_madvise_, BIS_RETURN_TABLE, BIS_FAST_TABLE_SIZE, 23, 0, 0, 0);
+  reset_return_table();
+  c->arg[1] = (uint64_t)bis_raw6(SYS_brk_, 0, 0, 0, 0, 0, 0);
   c->reason = BIS_REASON_BOOT;
 }
 
@@ -183,4 +202,5 @@ RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t
 RT void bis_reset_fast_table(uint64_t miss) {
   uint64_t *fast = (uint64_t *)BIS_FAST_TABLE;
   for (int i = 0; i < 0x10000; i++) fast[i] = miss;
+  reset_return_table();
 }

@@ -56,6 +56,15 @@
         ENTRY bis_enter_indirect_miss, bis_on_indirect_miss
         ENTRY bis_enter_expired, bis_on_expired
 
+// A return whose slot in the return table is not filled: its target was popped just now.
+        .globl  bis_enter_return_miss
+        .hidden bis_enter_return_miss
+        .p2align 4
+bis_enter_return_miss:
+        movq    -8(%rsp), %rcx
+        movq    %rcx, %gs:(BIS_C_SPILL + 8 * BIS_SPILL_TARGET)
+        jmp     bis_enter_indirect_miss
+
 // The supervisor starts a process here: registers are in the control block, resume_host is 0.
         .globl  bis_enter_start
         .hidden bis_enter_start

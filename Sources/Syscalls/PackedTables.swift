@@ -28,7 +28,6 @@ extension Syscalls {
   private static func packed(_ row: SyscallRow) -> bis_syscall_row {
     var result = emptyRow()
     let handling = packed(row.handling)
-    let arguments = row.arguments
     result.klass = handling.klass
     result.error = handling.error
     result.special = row.pathArgument == nil ? handling.special : 1
@@ -37,18 +36,18 @@ extension Syscalls {
     result.key_arg = row.key.raw
     result.path_arg = row.pathArgument ?? 0xFF
     result.output_count = UInt8(row.outputs.count)
-    result.outputs.0 = packed(row.outputs, 0, arguments)
-    result.outputs.1 = packed(row.outputs, 1, arguments)
-    result.outputs.2 = packed(row.outputs, 2, arguments)
-    result.outputs.3 = packed(row.outputs, 3, arguments)
-    result.outputs.4 = packed(row.outputs, 4, arguments)
+    result.outputs.0 = packed(row.outputs, 0, row.signature)
+    result.outputs.1 = packed(row.outputs, 1, row.signature)
+    result.outputs.2 = packed(row.outputs, 2, row.signature)
+    result.outputs.3 = packed(row.outputs, 3, row.signature)
+    result.outputs.4 = packed(row.outputs, 4, row.signature)
     return result
   }
 
   private static func packed(_ row: SubcallRow) -> bis_subcall_row {
     var result = bis_subcall_row()
     let handling = packed(row.handling)
-    let arguments = self.row(number: UInt32(row.number))?.arguments ?? []
+    let signature = row.outputs.count == 0 ? "" : self.row(number: UInt32(row.number))?.signature ?? ""
     result.nr = UInt32(row.number)
     result.key = row.key
     result.klass = handling.klass
@@ -57,22 +56,34 @@ extension Syscalls {
     result.warn = row.warns ? 1 : 0
     result.may_block = row.mayBlock ? 1 : 0
     result.output_count = UInt8(row.outputs.count)
-    result.outputs.0 = packed(row.outputs, 0, arguments)
-    result.outputs.1 = packed(row.outputs, 1, arguments)
-    result.outputs.2 = packed(row.outputs, 2, arguments)
-    result.outputs.3 = packed(row.outputs, 3, arguments)
+    result.outputs.0 = packed(row.outputs, 0, signature)
+    result.outputs.1 = packed(row.outputs, 1, signature)
+    result.outputs.2 = packed(row.outputs, 2, signature)
+    result.outputs.3 = packed(row.outputs, 3, signature)
     return result
   }
 
-  private static func packed(_ outputs: Outputs, _ index: Int, _ arguments: [Argument]) -> bis_output {
+  private static func packed(_ outputs: Outputs, _ index: Int, _ signature: StaticString) -> bis_output {
     guard index < outputs.count else { return bis_output() }
     let output = outputs[index]
-    let which = Int(output.lengthArgument)
-    let isHalf = which < arguments.count && arguments[which].kind.isHalf
+    let isHalf = kind(ofArgument: Int(output.lengthArgument), signature)?.isHalf ?? false
     return bis_output(
       arg: output.argument, length: output.length.rawValue,
       length_arg: output.lengthArgument | (isHalf ? UInt8(BIS_LEN_ARG32) : 0),
       when: output.time.rawValue, size: output.size)
+  }
+
+  /// The kind of one argument, as `SyscallRow.arguments` has it; that takes 3 ms for all rows, at every start.
+  private static func kind(ofArgument index: Int, _ signature: StaticString) -> ArgumentKind? {
+    signature.withUTF8Buffer { bytes in
+      var left = index
+      for word in bytes.split(separator: UInt8(ascii: " "), maxSplits: 8) {
+        guard let colon = word.firstIndex(of: UInt8(ascii: ":")) else { return nil }  // "->": the result
+        if left == 0 { return ArgumentKind(rawValue: String(decoding: word[(colon + 1)...], as: UTF8.self)) }
+        left -= 1
+      }
+      return nil
+    }
   }
 
   private static func packed(_ handling: Handling) -> (klass: UInt8, error: UInt16, special: UInt16) {

@@ -6,6 +6,7 @@ import Synchronization
 public final class FileStore: Sendable {
   private let trace: TraceDirectory
   private let manifest: ManifestWriter
+  private let pool: FilePool?
   private let state = Mutex(State())
 
   private struct State {
@@ -15,8 +16,10 @@ public final class FileStore: Sendable {
   }
 
   /// Stores for the trace that `manifest` writes about.
-  public init(_ manifest: ManifestWriter) {
+  /// - Parameter sharedIn: the store whose traces share their copies, if the trace belongs to one.
+  public init(_ manifest: ManifestWriter, sharedIn store: TraceStore? = nil) {
     self.manifest = manifest
+    pool = store.flatMap { FilePool(store: $0.path) }
     trace = manifest.trace
   }
 
@@ -28,6 +31,13 @@ public final class FileStore: Sendable {
     guard descriptor >= 0 else { throw .system(operation: "open", path: path, errno: errno) }
     let file = OwnedFile(descriptor: descriptor, path: path)
     return try store(descriptor: file.descriptor, path: path)
+  }
+
+  /// Stores the file at `path` as it is now; nil when it is not (any more) the one with that inode.
+  public func store(path: String, inode: UInt64) throws(TraceError) -> UInt64? {
+    var status = stat()
+    guard stat(path, &status) == 0, UInt64(status.st_ino) == inode else { return nil }
+    return try store(path: path, identity: FileIdentity(status))
   }
 
   /// Stores the file open at `descriptor`, readable, which stays the caller's. `path` is what the manifest says.
@@ -43,20 +53,26 @@ public final class FileStore: Sendable {
       let name = base.isEmpty ? "\(number)" : "\(number)-\(base)"
       let target = "\(trace.filesPath)/\(name)"
       unlink(target)
-      let copy = try OwnedFile.open(target, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-      do throws(TraceError) {
-        try Self.copy(from: descriptor, to: copy, size: identity.size)
-      } catch {
-        unlink(target)
-        throw error
-      }
-      guard fchmod(copy.descriptor, 0o444) == 0 else { throw copy.fail("chmod") }
+      if pool?.take(identity, to: target) != true { try copy(descriptor, identity, to: target) }
       try manifest.add(Manifest.FileInfo(number: number, path: path, identity: identity, storedName: name))
       state.numbers[identity] = number
       state.names[number] = name
       state.next += 1
       return number
     }
+  }
+
+  private func copy(_ source: Int32, _ identity: FileIdentity, to target: String) throws(TraceError) {
+    let copy = try OwnedFile.open(target, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+    do throws(TraceError) {
+      try Self.copy(from: source, to: copy, size: identity.size)
+    } catch {
+      unlink(target)
+      throw error
+    }
+    guard fchmod(copy.descriptor, 0o444) == 0 else { throw copy.fail("chmod") }
+    var status = stat()
+    if fstat(source, &status) == 0, FileIdentity(status) == identity { pool?.keep(target, of: identity) }
   }
 
   /// Where the copy of a file stored by this object is.

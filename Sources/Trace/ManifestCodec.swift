@@ -178,6 +178,9 @@ extension Manifest {
       case "file":
         guard let file = FileInfo(line), fileNumbers.insert(file.number).inserted else { return "bad file line" }
         manifest?.files.append(file)
+      case "clock":
+        guard let frequency: UInt64 = line.number("tsc_hz") else { return "bad clock line" }
+        manifest?.recording.tscFrequency = frequency
       case "finished":
         guard let outcome = Outcome(line) else { return "bad finished line" }
         manifest?.outcome = outcome

@@ -3,9 +3,13 @@ import Glibc
 public import Tape
 
 /// The file `tape-N` while it is being written. Owns the descriptor. Everything written is whole chunks, so that the
-/// file is readable at every moment.
+/// file is readable at every moment: empty at first, then the header with the first chunk, and so on.
 public struct TapeFileWriter: ~Copyable, Sendable {
   private let file: OwnedFile
+  /// To be written before anything else: the file's header, then the last chunk.
+  private var pending: [UInt8]
+  /// Bytes in the file.
+  private var written: UInt64 = 0
   /// The chunks so far.
   public private(set) var index: TapeIndex
 
@@ -22,7 +26,7 @@ public struct TapeFileWriter: ~Copyable, Sendable {
   private init(file: consuming OwnedFile, tape: UInt64) throws(TraceError) {
     self.file = file
     index = TapeIndex(tape: tape)
-    try self.file.writeAll(TapeFileHeader(tape: tape).bytes)
+    pending = TapeFileHeader(tape: tape).bytes
   }
 
   /// The tape's number.
@@ -36,10 +40,11 @@ public struct TapeFileWriter: ~Copyable, Sendable {
 
   /// Appends the content of a ring segment (whole records, without the segment's header) as one chunk.
   ///
+  /// - Parameter isLast: it may wait for `finish`, which then writes everything at once.
   /// - Throws: `.tape` when the records are malformed, with the offset in them; `.system` when writing fails
   ///   (`isDiskFull`): then the file is as before, as far as the kernel allows.
   public mutating func append(
-    _ records: UnsafeRawBufferPointer, flags: ChunkFlags = [], encoder: inout ChunkEncoder
+    _ records: UnsafeRawBufferPointer, flags: ChunkFlags = [], isLast: Bool = false, encoder: inout ChunkEncoder
   ) throws(TraceError) {
     var progress = index.progress
     let chunk: (bytes: UnsafeRawBufferPointer, header: ChunkHeader)
@@ -48,7 +53,11 @@ public struct TapeFileWriter: ~Copyable, Sendable {
     } catch {
       throw .tape(path: file.path, error)
     }
-    try write(chunk.bytes)
+    if isLast {
+      pending += chunk.bytes
+    } else {
+      try write(chunk.bytes)
+    }
     index.add(chunk.header)
   }
 
@@ -60,13 +69,19 @@ public struct TapeFileWriter: ~Copyable, Sendable {
     return index.end + UInt64(footer.count)
   }
 
-  private func write(_ bytes: UnsafeRawBufferPointer) throws(TraceError) {
+  private mutating func write(_ bytes: UnsafeRawBufferPointer) throws(TraceError) {
     do throws(TraceError) {
-      try file.writeAll(bytes)
+      if pending.isEmpty {
+        try file.writeAll(bytes)
+      } else {
+        try file.writeAll(pending + bytes)
+      }
     } catch {
-      ftruncate(file.descriptor, off_t(index.end))
-      lseek(file.descriptor, off_t(index.end), SEEK_SET)
+      ftruncate(file.descriptor, off_t(written))
+      lseek(file.descriptor, off_t(written), SEEK_SET)
       throw error
     }
+    written += UInt64(pending.count + bytes.count)
+    pending = []
   }
 }

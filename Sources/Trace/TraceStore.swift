@@ -108,6 +108,7 @@ public struct TraceStore: Equatable, Sendable {
     }
     guard rmdir(trace.path) == 0 else { throw .system(operation: "delete", path: trace.path, errno: errno) }
     if isLatest { unlink("\(path)/latest") }
+    FilePool.prune(store: path)
   }
 
   /// A program's name as the beginning of a directory's name.

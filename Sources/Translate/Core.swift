@@ -16,6 +16,7 @@ enum Window {
   static let tick = base + 0x100
   /// gs-relative displacement of the fast table.
   static let fastTable: UInt32 = 0x0100_0000  // BIS_FAST_TABLE - BIS_WINDOW_BASE
+  static let returnTable: UInt32 = 0x0110_0000  // BIS_RETURN_TABLE - BIS_WINDOW_BASE
 
   @inline(__always) static func tickWord(_ guest: UInt64) -> UInt64 { tick + ((guest >> 4) & 7) * 8 }
 }
@@ -26,8 +27,8 @@ struct Core {
   static let domainsBase: UInt64 = 0x5554_D800_0000
   /// Most instructions and guest bytes in one unit.
   static let unitLimit = 128
-  /// Room that must be left in each area before a unit is begun.
-  static let reserve = 32 << 10
+  /// Room that must be left in a chunk for hot and for cold code before a unit is begun.
+  static let reserve = 16 << 10
 
   let code: UnsafeMutableRawPointer
   let codeSize: Int
@@ -39,15 +40,18 @@ struct Core {
 
   var hot: Emitter
   var cold: Emitter
-  let hotEnd: UnsafeMutableRawPointer
-  let coldStart: UnsafeMutableRawPointer
-  let coldEnd: UnsafeMutableRawPointer
+  let hotNotes: UnsafeMutablePointer<UInt32>
+  let coldNotes: UnsafeMutablePointer<UInt32>
+  var codeUsed = 0
+  var chunks: [Chunk] = []
+  var areas: [Area] = []
+  /// The area and the chunk that the emitters are in; chunk -1: none.
+  var area = 0
+  var chunk = -1
 
   var domains: [Domain] = []
   var heads = Pool<Head>(capacity: 4096)
   var exits = Pool<Exit>(capacity: 4096)
-  var units = Pool<Unit>(capacity: 4096)
-  var coldPieces = Pool<ColdPiece>(capacity: 4096)
   var maps = Pool<UInt8>(capacity: 64 << 10)
   /// Heads to look at within one call of `translate`.
   var queue = Pool<UInt32>(capacity: 256)
@@ -67,20 +71,24 @@ struct Core {
     self.domainMemory = domains
     self.domainsSize = domainsSize
     self.entries = entries
-    let split = (codeSize / 8 * 5) & ~4095
-    hot = Emitter(at: code + 64, programAddress: Self.codeBase + 64)
-    cold = Emitter(at: code + split, programAddress: Self.codeBase + UInt64(split))
-    hotEnd = code + split
-    coldStart = code + split
-    coldEnd = code + codeSize
+    hotNotes = .allocate(capacity: Self.reserve)
+    coldNotes = .allocate(capacity: Self.reserve)
+    hot = Emitter(at: code, programAddress: Self.codeBase, notes: hotNotes)
+    cold = Emitter(at: code, programAddress: Self.codeBase, notes: coldNotes)
+    areas.append(Area(notes: Pool(capacity: 1), isMovable: false))
     exits.append(Exit(head: 0, patch: 0, next: 0, kind: .body))  // number 0 means none
   }
 
   func free() {
     heads.free()
     exits.free()
-    units.free()
-    coldPieces.free()
+    for c in chunks {
+      c.units.free()
+      c.pieces.free()
+    }
+    for a in areas { a.notes.free() }
+    hotNotes.deallocate()
+    coldNotes.deallocate()
     maps.free()
     queue.free()
     returns.free()
@@ -106,9 +114,13 @@ struct Core {
       returns.removeAll()
       try translateHead(h, indirect: kind == .indirect, tick: kind == .tick, view: view)
       lookAhead(lookahead, view: view)
+    } else if kind == .body {
+      publish(h)
     }
     try reserveSpace(d)
-    return entry(h, kind)
+    let host = entry(h, kind)
+    takeNotes()
+    return host
   }
 
   /// Translates heads that were met, return points first; stops early rather than fail.
@@ -169,7 +181,7 @@ struct Core {
   // MARK: Linking
 
   /// The address for a direct transfer to `target` whose rel32 is at code offset `patch`: the entry if it exists, else
-  /// a cold stub that asks for it.
+  /// a cold stub that asks for it. `Snapshot` knows where in the stub the exit's number is.
   mutating func directTarget(
     _ d: Int, _ target: UInt64, kind: EntryKind, patch: UInt32
   ) -> UInt64 {

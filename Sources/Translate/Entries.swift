@@ -8,6 +8,8 @@ struct EntryLayout {
   var tick: UInt64 = 0
   /// The rel32 that must lead to the expired stub.
   var fixup: UnsafeMutableRawPointer
+  /// The rel32 that must lead to the miss stub, if there is a check.
+  var missFixup: UnsafeMutableRawPointer? = nil
 }
 
 extension Core {
@@ -20,12 +22,14 @@ extension Core {
     }
     coldPieces.append(ColdPiece(start: offset(cold.pc), head: UInt32(h)))
     var e = cold
-    let layout = emitEntry(&e, heads[h].guest, indirect: kind == .indirect, tick: kind == .tick)
+    let layout = emitEntry(
+      &e, heads[h].guest, indirect: kind == .indirect, isReturn: heads[h].isReturn, tick: kind == .tick)
     cold = e
     let body = program(heads[h].body)
     cold.jump(body)
     patch(layout.fixup, to: cold.pc)
     emitExpired(body: body)
+    emitMiss(layout, heads[h].guest)
     statistics.outOfLineEntries += 1
     setEntries(h, layout)
     if layout.indirect != 0 { publish(h) }
@@ -43,16 +47,32 @@ extension Core {
   }
 
   /// Check for indirect transfers, spill of rcx for direct ones. Both go on with rcx free.
+  ///
+  /// Returns have an entry of their own, which takes the target from where the pop left it. The rarer of the two jumps
+  /// over the load of the other, so that the runtime can tell one from the other (core.c, return_entry).
   @inline(__always)
   private func emitStart(
-    _ e: inout Emitter, _ guest: UInt64, indirect: Bool, tick: Bool, _ layout: inout EntryLayout
+    _ e: inout Emitter, _ guest: UInt64, indirect: Bool, isReturn: Bool, tick: Bool,
+    _ layout: inout EntryLayout
   ) {
     let direct = tick || !indirect
     if indirect {
+      if !isReturn {
+        emitLoadPopped(&e)
+        e.bytes(0xEB, 7)
+      }
       layout.indirect = e.pc
+      e.load(GPR.rcx, from: Window.spillTarget)
+      if isReturn {
+        e.bytes(0xEB, 5)
+        emitLoadPopped(&e)
+      }
       emitCompare(&e, guest)
       e.bytes(0xE3, direct ? 12 : 5)  // jrcxz over the jump and the spill
-      e.jump(entries.indirectMiss)
+      e.byte(0xE9)
+      layout.missFixup = e.at
+      e.noteField()
+      e.word32(0)
     }
     if direct {
       layout.tick = e.pc
@@ -65,12 +85,12 @@ extension Core {
   /// mov, lea and jrcxz touch no flags, so that flags need no thought: they are the guest's at every head. Load, lea,
   /// store also beat `sub [word], 1`: the CPU renames them, but not the read-modify-write (Zen 4, family 25 model 17,
   /// 2026-11: 0 against 0.7 ns in a tight loop). jrcxz reaches 127 bytes, so an island comes first.
-  func emitEntry(_ e: inout Emitter, _ guest: UInt64, indirect: Bool, tick: Bool) -> EntryLayout {
+  func emitEntry(_ e: inout Emitter, _ guest: UInt64, indirect: Bool, isReturn: Bool, tick: Bool) -> EntryLayout {
     var layout = EntryLayout(fixup: e.at + 1)
     let island = e.pc
     e.byte(0xE9)
     e.word32(0)
-    emitStart(&e, guest, indirect: indirect, tick: tick, &layout)
+    emitStart(&e, guest, indirect: indirect, isReturn: isReturn, tick: tick, &layout)
     let word = Window.tickWord(guest)
     e.load(GPR.rcx, from: word)
     e.addRCX(-1)
@@ -80,12 +100,17 @@ extension Core {
     return layout
   }
 
-  /// rcx = 0 exactly if spill[TARGET] == guest, without touching flags.
+  /// mov rcx, [rsp-8].
+  private func emitLoadPopped(_ e: inout Emitter) {
+    e.bytes(0x48, 0x8B, 0x4C, 0x24)
+    e.byte(0xF8)
+  }
+
+  /// rcx -= guest without touching flags, up to an order of bytes: 0 exactly if equal.
   ///
   /// Subtracting the (sign-extended) low half leaves a multiple of 2^32; `bswap` brings what is left of the high half
   /// into reach of one or two more `lea`. SDM LEA, BSWAP: no flags.
   private func emitCompare(_ e: inout Emitter, _ guest: UInt64) {
-    e.load(GPR.rcx, from: Window.spillTarget)
     let low = Int32(truncatingIfNeeded: 0 &- Int64(bitPattern: guest))
     if low != 0 { e.addRCX(low) }
     let high = UInt32(truncatingIfNeeded: (guest &+ UInt64(bitPattern: Int64(low))) >> 32)
@@ -103,6 +128,31 @@ extension Core {
   mutating func emitExpired(body: UInt64) {
     cold.leaRelative(GPR.rcx, body)
     cold.jump(entries.expired)
+  }
+
+  /// The way out of a failed check: takes the comparison back, so that rcx is the target again.
+  mutating func emitMiss(_ layout: EntryLayout, _ guest: UInt64) {
+    guard let fixup = layout.missFixup else { return }
+    patch(fixup, to: cold.pc)
+    let low = Int32(truncatingIfNeeded: 0 &- Int64(bitPattern: guest))
+    let high = UInt32(truncatingIfNeeded: (guest &+ UInt64(bitPattern: Int64(low))) >> 32)
+    if high != 0 {
+      var rest = Int64(high.byteSwapped)
+      while rest > 0 {
+        let step = min(rest, 0x7FFF_FFFF)
+        cold.addRCX(Int32(truncatingIfNeeded: step))
+        rest -= step
+      }
+      cold.bytes(0x48, 0x0F, 0xC9)  // bswap rcx
+    }
+    if low == Int32.min {
+      cold.addRCX(Int32.max)
+      cold.addRCX(1)
+    } else if low != 0 {
+      cold.addRCX(-low)
+    }
+    cold.store(GPR.rcx, to: Window.spillTarget)
+    cold.jump(entries.indirectMiss)
   }
 
   func patch(_ fixup: UnsafeMutableRawPointer, to target: UInt64) {

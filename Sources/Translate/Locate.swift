@@ -5,20 +5,19 @@ import X86
 
 extension Core {
   func guestAddress(ofBody host: UInt64) -> UInt64? {
-    guard let u = unit(at: host), program(units[u].body) == host else { return nil }
-    return heads[Int(units[u].head)].guest
+    guard let u = unit(at: host), program(u.body) == host else { return nil }
+    return heads[Int(u.head)].guest
   }
 
   func domain(ofBody host: UInt64) -> DomainID? {
-    guard let u = unit(at: host), program(units[u].body) == host else { return nil }
-    return DomainID(heads[Int(units[u].head)].domain)
+    guard let u = unit(at: host), program(u.body) == host else { return nil }
+    return DomainID(heads[Int(u.head)].domain)
   }
 
   func locate(host: UInt64) -> Location? {
-    if host >= cold.pc || host < Self.codeBase { return nil }
-    if host >= Self.codeBase + UInt64(coldStart - code) { return locateCold(host) }
-    guard let u = unit(at: host) else { return nil }
-    let unit = units[u]
+    guard let c = chunk(at: host) else { return nil }
+    if offset(host) >= chunks[c].coldStart { return locateCold(c, host) }
+    guard let unit = unit(at: host) else { return nil }
     let head = heads[Int(unit.head)]
     let domain = DomainID(head.domain)
     let at = offset(host)
@@ -26,12 +25,13 @@ extension Core {
       let kind: Location.Kind = at == head.indirect ? .indirectEntry : .stepOn
       return Location(domain: domain, guest: head.guest, restores: [], kind: kind, rspAdjust: 0)
     }
+    let maps = mapBase(c)
     var map = Int(unit.map)
     let mapEnd = map + Int(unit.mapCount)
     var start = unit.body
     var guest = head.guest
     while map < mapEnd {
-      let step = readMap(&map)
+      let step = Self.readMap(maps, &map)
       if at < start + UInt32(step.host) {
         if at == start { return Location(domain: domain, guest: guest, restores: [], kind: .instruction, rspAdjust: 0) }
         return locateInside(domain, guest, start, at)
@@ -42,32 +42,47 @@ extension Core {
     return nil
   }
 
-  private func locateCold(_ host: UInt64) -> Location? {
+  private func locateCold(_ c: Int, _ host: UInt64) -> Location? {
     let at = offset(host)
+    if at >= (c == chunk ? offset(cold.pc) : chunks[c].coldEnd) { return nil }
     var low = 0
-    var high = coldPieces.count
+    var high = pieceCount(c)
     while low < high {
       let mid = (low + high) / 2
-      if coldPieces[mid].start <= at { low = mid + 1 } else { high = mid }
+      if piece(c, mid).start <= at { low = mid + 1 } else { high = mid }
     }
     if low == 0 { return nil }
-    let head = heads[Int(coldPieces[low - 1].head)]
+    let head = heads[Int(piece(c, low - 1).head)]
     let kind: Location.Kind = at == head.indirect ? .indirectEntry : .stepOn
     return Location(domain: DomainID(head.domain), guest: head.guest, restores: [], kind: kind, rspAdjust: 0)
   }
 
-  /// The unit whose hot code contains a program-side address.
-  private func unit(at host: UInt64) -> Int? {
-    guard host >= Self.codeBase, host < hot.pc else { return nil }
+  /// The chunk that contains a program-side address.
+  private func chunk(at host: UInt64) -> Int? {
+    guard host >= Self.codeBase, host < Self.codeBase + UInt64(codeUsed) else { return nil }
     let at = offset(host)
     var low = 0
-    var high = units.count
+    var high = chunks.count
     while low < high {
       let mid = (low + high) / 2
-      if units[mid].start <= at { low = mid + 1 } else { high = mid }
+      if chunks[mid].start <= at { low = mid + 1 } else { high = mid }
     }
-    if low == 0 || at >= units[low - 1].end { return nil }
-    return low - 1
+    return low == 0 || at >= chunks[low - 1].end ? nil : low - 1
+  }
+
+  /// The unit whose hot code contains a program-side address.
+  private func unit(at host: UInt64) -> Unit? {
+    guard let c = chunk(at: host) else { return nil }
+    let at = offset(host)
+    var low = 0
+    var high = unitCount(c)
+    while low < high {
+      let mid = (low + high) / 2
+      if unit(c, mid).start <= at { low = mid + 1 } else { high = mid }
+    }
+    if low == 0 { return nil }
+    let u = unit(c, low - 1)
+    return at < u.end ? u : nil
   }
 
   /// Walks a template from its start to `at`. What it adds around the guest's own access cannot fault, so anything

@@ -28,6 +28,7 @@ extension Core {
     let absolute = ripTarget(i, pc)
     let displacement = Int64(bitPattern: absolute &- hot.pc) - Int64(i.length)
     if i.has67 || displacement == Int64(Int32(truncatingIfNeeded: displacement)) {
+      if i.has67 { areas[area].isMovable = false } else { hot.noteGuestField(ahead: i.dispOffset) }
       let at = hot.at
       hot.copy(code, i.length)
       (at + i.dispOffset).storeBytes(of: UInt32(truncatingIfNeeded: displacement), as: UInt32.self)
@@ -209,7 +210,8 @@ extension Core {
     if displacement == Int64(Int32(truncatingIfNeeded: displacement)) {
       if fs { hot.byte(0x64) }
       hot.bytes(r >= 8 ? 0x4C : 0x48, opcode, UInt8(r & 7) << 3 | 5)
-      hot.relative(to: absolute)
+      hot.noteGuestField(ahead: 0)
+      hot.word32(UInt32(truncatingIfNeeded: absolute &- hot.pc &- 4))
       return
     }
     hot.constant(r, absolute)

@@ -18,9 +18,20 @@ struct Pool<Element: BitwiseCopyable> {
 
   @inline(__always)
   mutating func append(_ e: Element) {
-    if count == capacity { grow() }
+    if count == capacity { grow(to: capacity * 2) }
     base[count] = e
     count += 1
+  }
+
+  mutating func append(from other: UnsafePointer<Element>, count more: Int) {
+    reserve(more)
+    (base + count).update(from: other, count: more)
+    count += more
+  }
+
+  /// Makes room for `more` elements at once.
+  mutating func reserve(_ more: Int) {
+    if count + more > capacity { grow(to: max(capacity * 2, count + more)) }
   }
 
   mutating func removeAll() { count = 0 }
@@ -31,12 +42,12 @@ struct Pool<Element: BitwiseCopyable> {
   }
 
   @inline(never)
-  private mutating func grow() {
-    let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
+  private mutating func grow(to larger: Int) {
+    capacity = larger
+    let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity)
     larger.update(from: base, count: count)
     base.deallocate()
     base = larger
-    capacity *= 2
   }
 
   func free() { base.deallocate() }
@@ -65,6 +76,50 @@ struct Exit: BitwiseCopyable {
   var kind: EntryKind
 }
 
+/// A piece of the code cache that belongs to one area: hot code from 64 bytes after `start`, cold from `coldStart`.
+/// Chunks do not overlap and are numbered by address.
+struct Chunk {
+  let start: UInt32
+  let coldStart: UInt32
+  let end: UInt32
+  /// Where its code ends; stale while the emitters are in it.
+  var hotEnd: UInt32
+  var coldEnd: UInt32
+  /// In order of address. Those of a loaded chunk are read from its snapshot.
+  var units: Pool<Unit>
+  var pieces: Pool<ColdPiece>
+  var saved: SavedPart?
+
+  var hotStart: UInt32 { start + 64 }
+}
+
+/// What a loaded chunk leaves in its snapshot. Offsets there count from the chunk's start, heads from `firstHead`, maps
+/// from `maps`.
+struct SavedPart {
+  let units: UnsafeBufferPointer<Unit>
+  let pieces: UnsafeBufferPointer<ColdPiece>
+  let maps: UnsafePointer<UInt8>
+  /// Fields as in `Area.notes`, but from the chunk's start.
+  let outside: UnsafeBufferPointer<UInt32>
+  let across: UnsafeBufferPointer<UInt32>
+  var firstHead: UInt32 = 0
+}
+
+/// The code of one domain, or of all domains that are never saved (area 0).
+struct Area {
+  var chunks: [Int] = []
+  /// The chunk that new code goes to; -1: none yet.
+  var open = -1
+  /// RIP-relative fields, as in `Emitter.note`; those of loaded chunks are in their `saved`. There, fields from hot to
+  /// hot and from cold to cold code of the chunk are missing: its hot code keeps together, and so does its cold code.
+  var notes: Pool<UInt32>
+  /// It can be saved: all that depends on its place is in `notes`.
+  var isMovable: Bool
+  /// Units that were loaded, and all units.
+  var loadedUnits = 0
+  var unitCount = 0
+}
+
 /// One contiguous piece of hot code: entries of one head, then its body.
 struct Unit: BitwiseCopyable {
   var start: UInt32
@@ -85,6 +140,7 @@ struct ColdPiece: BitwiseCopyable {
 struct Domain {
   let low: UInt64
   let high: UInt64
+  let area: Int
   var alive = true
   /// Offset of the shared table in the domains area.
   var table: Int

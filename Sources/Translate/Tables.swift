@@ -8,14 +8,17 @@ extension Core {
   @inline(__always)
   static func hash(_ guest: UInt64) -> Int { Int((guest &* 0x9E37_79B9_7F4A_7C15) >> 32) }
 
-  mutating func makeDomain(low: UInt64, high: UInt64) throws(TranslateError) -> DomainID {
+  mutating func makeDomain(low: UInt64, high: UInt64, movable: Bool) throws(TranslateError) -> DomainID {
     var size = 256
     while size < 1 << 20 && UInt64(size) * 64 < high &- low { size *= 2 }
     let table = try allocateTable(size)
     let slots = UnsafeMutablePointer<UInt32>.allocate(capacity: 1024)
     slots.initialize(repeating: 0, count: 1024)
+    if movable { areas.append(Area(notes: Pool(capacity: 1024), isMovable: true)) }
     domains.append(
-      Domain(low: low, high: high, table: table, mask: size - 1, slots: slots, slotMask: 1023))
+      Domain(
+        low: low, high: high, area: movable ? areas.count - 1 : 0, table: table, mask: size - 1, slots: slots,
+        slotMask: 1023))
     return DomainID(UInt32(domains.count - 1))
   }
 
@@ -65,7 +68,7 @@ extension Core {
     return heads.count - 1
   }
 
-  private func insertSlot(_ d: Int, _ h: Int) {
+  func insertSlot(_ d: Int, _ h: Int) {
     let slots = domains[d].slots
     let mask = domains[d].slotMask
     var slot = Self.hash(heads[h].guest) & mask
@@ -73,7 +76,7 @@ extension Core {
     slots[slot] = UInt32(h + 1)
   }
 
-  private mutating func growSlots(_ d: Int) {
+  mutating func growSlots(_ d: Int) {
     let old = domains[d].slots
     let oldCount = domains[d].slotMask + 1
     let count = oldCount * 4
@@ -88,11 +91,11 @@ extension Core {
 
   /// Room for one more unit in the cache and in the domain's table, or an error before anything is changed.
   mutating func reserveSpace(_ d: Int) throws(TranslateError) {
-    if hotEnd - hot.at < Self.reserve || coldEnd - cold.at < Self.reserve { throw .cacheFull }
+    try enter(domains[d].area)
     if domains[d].count * 2 > domains[d].mask { try growTable(d) }
   }
 
-  private mutating func growTable(_ d: Int) throws(TranslateError) {
+  mutating func growTable(_ d: Int) throws(TranslateError) {
     let old = domains[d].table
     let oldMask = domains[d].mask
     let size = (oldMask + 1) * 2

@@ -124,8 +124,13 @@ extension Core {
       hot.bytes(0x48, 0x8D, 0xA4, 0x24)  // lea rsp, [rsp+n]
       hot.word32(UInt32(truncatingIfNeeded: i.imm & 0xFFFF))
     }
-    hot.store(GPR.rcx, to: Window.spillTarget)
-    Self.emitTableJump(&hot)
+    if i.opcode == 0xC2 {
+      hot.store(GPR.rcx, to: Window.spillTarget)
+      Self.emitTableJump(&hot, Window.fastTable)
+    } else {
+      // The target stays where it was, at [rsp-8]: one store less.
+      Self.emitTableJump(&hot, Window.returnTable)
+    }
   }
 
   /// jmp r/m, call r/m. False if the operand cannot be translated.
@@ -154,11 +159,11 @@ extension Core {
     return true
   }
 
-  /// movzx ecx, cx; jmp gs:[rcx*8 + fast table].
-  static func emitTableJump(_ e: inout Emitter) {
+  /// movzx ecx, cx; jmp gs:[rcx*8 + table].
+  static func emitTableJump(_ e: inout Emitter, _ table: UInt32 = Window.fastTable) {
     e.bytes(0x0F, 0xB7, 0xC9)
     e.bytes(0x65, 0xFF, 0x24, 0xCD)
-    e.word32(Window.fastTable)
+    e.word32(table)
   }
 
   /// A cold stub for a direct transfer that leaves the domain: an indirect one with a constant target. It ticks at the

@@ -125,10 +125,30 @@ public final class Translator {
 
   deinit { core.free() }
 
-  /// A new domain for guest addresses [low, high), with an empty hash table.
-  public func makeDomain(low: UInt64, high: UInt64) throws(TranslateError) -> DomainID {
-    try core.makeDomain(low: low, high: high)
+  /// A new domain for guest addresses [low, high), with an empty hash table. A movable one has code chunks of its own
+  /// (64 KiB or more of address space) and can be saved and loaded as a snapshot.
+  public func makeDomain(low: UInt64, high: UInt64, movable: Bool = false) throws(TranslateError) -> DomainID {
+    try core.makeDomain(low: low, high: high, movable: movable)
   }
+
+  /// Everything a translator needs to go on with a movable domain, as bytes for `load`; nil when it cannot be moved.
+  ///
+  /// - Parameter key: what the translations depend on outside of this module; loading asks for the same.
+  public func snapshot(_ domain: DomainID, key: UInt64, view: CodeView) -> [UInt8]? {
+    core.snapshot(domain, key: key, view: view)
+  }
+
+  /// Fills a new, empty, movable domain from a snapshot. False, and nothing done, if it was made with another key, for
+  /// other addresses, from other guest bytes or for other runtime entries, or if there is no room.
+  ///
+  /// The bytes are executed: they must be known to be what `snapshot` gave. They must stay where they are, aligned to 8
+  /// bytes, for as long as the translator lives.
+  public func load(_ domain: DomainID, from snapshot: UnsafeRawBufferPointer, key: UInt64, view: CodeView) -> Bool {
+    core.load(domain, from: snapshot, key: key, view: view)
+  }
+
+  /// Units of a movable domain that came with a snapshot, and all its units.
+  public func growth(_ domain: DomainID) -> (loaded: Int, units: Int) { core.growth(domain) }
 
   /// Program-side address and mask of the domain's `bis_translation` table, for `bis_range`.
   /// Changes when the table grows: ask again after each `translate`.

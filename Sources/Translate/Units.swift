@@ -35,24 +35,29 @@ extension Core {
     var layout: EntryLayout? = nil
     if indirect || needTick {
       var e = hot
-      let made = emitEntry(&e, guest, indirect: indirect, tick: needTick)
+      let made = emitEntry(&e, guest, indirect: indirect, isReturn: heads[h].isReturn, tick: needTick)
       hot = e
       patch(made.fixup, to: cold.pc)
+      hot.note.pointee = Self.note(UInt32(made.fixup - code))
+      hot.note += 1
       emitExpired(body: hot.pc)
+      emitMiss(made, guest)
       layout = made
       heads[h].tick = made.tick == 0 ? 0 : offset(made.tick)
     }
     let body = hot.pc
     heads[h].body = offset(body)
     emitBody(d, &instruction, guest, view)
-    units.append(
+    chunks[chunk].units.append(
       Unit(
         start: offset(unitStart), body: offset(body), end: offset(hot.pc), head: UInt32(h), map: UInt64(mapStart),
         mapCount: UInt32(maps.count - mapStart)))
+    areas[area].unitCount += 1
     statistics.units += 1
     statistics.hotBytes += Int(hot.pc - unitStart)
     statistics.coldBytes += Int(cold.pc - coldStart)
     finish(h, layout)
+    takeNotes()
   }
 
   /// Heads of loops start a cache line (the island stands before it).
@@ -130,8 +135,8 @@ extension Core {
     }
   }
 
-  /// Reads the map entry at `at`, moving it on.
-  func readMap(_ at: inout Int) -> (host: Int, guest: Int64) {
+  /// Reads the entry at `at` of the maps that begin at `maps`, moving it on.
+  static func readMap(_ maps: UnsafePointer<UInt8>, _ at: inout Int) -> (host: Int, guest: Int64) {
     var host = Int(maps[at])
     at += 1
     if host == 255 {

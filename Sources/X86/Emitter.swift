@@ -14,14 +14,33 @@ public enum GPR {
 
 /// A cursor into a code area: `at` is where the next byte is written, `slide` the distance from there to the address
 /// at which it executes.
+///
+/// Every RIP-relative field is noted, so that the code can be moved. The notes are a cursor, too: to go back to an
+/// earlier copy of the emitter takes back the bytes and the notes made since.
 @frozen
 public struct Emitter {
   public var at: UnsafeMutableRawPointer
   public let slide: Int
+  /// Where the next note goes: the low half of the field's address as executed; bit 31 is clear if it refers to the
+  /// guest's memory. (Code lies where bit 31 of an address is set.)
+  public var note: UnsafeMutablePointer<UInt32>
 
-  @inlinable public init(at: UnsafeMutableRawPointer, programAddress: UInt64) {
+  /// `notes` has room for the notes of everything that is written before they are taken away.
+  @inlinable public init(at: UnsafeMutableRawPointer, programAddress: UInt64, notes: UnsafeMutablePointer<UInt32>) {
     self.at = at
     self.slide = Int(programAddress) &- Int(bitPattern: at)
+    note = notes
+  }
+
+  /// Notes that the next four bytes are a RIP-relative field that leads to code or to the control block.
+  @inlinable public mutating func noteField() {
+    note.pointee = UInt32(truncatingIfNeeded: pc)
+    note += 1
+  }
+  /// Notes that the four bytes `ahead` are a RIP-relative field that leads to the guest's memory.
+  @inlinable public mutating func noteGuestField(ahead: Int) {
+    note.pointee = UInt32(truncatingIfNeeded: pc &+ UInt64(ahead)) & 0x7FFF_FFFF
+    note += 1
   }
 
   /// Address, as the program sees it, of the next byte.
@@ -58,6 +77,7 @@ public struct Emitter {
 
   /// A disp32 or rel32 that ends the instruction (`trailing` immediate bytes follow it).
   @inlinable public mutating func relative(to target: UInt64, trailing: Int = 0) {
+    noteField()
     let d = Int64(bitPattern: target &- pc) - 4 - Int64(trailing)
     word32(UInt32(bitPattern: Int32(truncatingIfNeeded: d)))
   }

@@ -116,7 +116,8 @@ func expectPrefix(_ found: [Event], of events: [Event], sourceLocation: SourceLo
   @Test func `a full disk is an error that says so`() throws {
     let descriptor = open("/dev/full", O_WRONLY)
     do {
-      _ = try TapeFileWriter(descriptor: descriptor, path: "/dev/full", tape: 0)
+      var encoder = ChunkEncoder()
+      _ = try TapeFileWriter(descriptor: descriptor, path: "/dev/full", tape: 0).finish(encoder: &encoder)
       Issue.record("no error")
     } catch {
       #expect(error.isDiskFull)

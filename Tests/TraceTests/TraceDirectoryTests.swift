@@ -107,6 +107,24 @@ import Testing
     }
   }
 
+  @Test func `traces of a store share copies, and lose nothing when others are deleted`() throws {
+    let scratch = Scratch()
+    let store = scratch.store
+    var paths: [String] = []
+    for program in ["a", "b"] {
+      let trace = try store.create(program: program)
+      let writer = try ManifestWriter(trace, recording: Manifest.Recording())
+      let files = FileStore(writer, sharedIn: store)
+      paths.append(try #require(files.path(ofFile: try files.store(path: "/bin/sh"))))
+    }
+    #expect(fileStatus(paths[0])?.st_ino == fileStatus(paths[1])?.st_ino)
+    let size = fileStatus(paths[1])?.st_size
+    try store.remove(try store.resolve("a-0"))
+    #expect(fileStatus(paths[1])?.st_size == size && fileStatus(store.path + "/.files") != nil)
+    try store.remove(try store.resolve("b-0"))
+    #expect(fileStatus(store.path + "/.files") == nil)
+  }
+
   @Test func `stored names stay in their directory`() {
     for name in ["../x", "/etc/passwd", "", ".", "..", "1-../x", "latest", "1-a\u{0}b"] {
       #expect(!Manifest.FileInfo.isSafe(name))

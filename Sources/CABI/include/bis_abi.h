@@ -26,7 +26,7 @@
 #define BIS_WINDOW_BASE    0x5554D1000000 // rw- shared  control block + event ring: one slot of the rings file
 #define BIS_WINDOW_SIZE    0x000000210000
 #define BIS_PRIVATE_BASE   0x5554D2000000 // rw- private fast lookup table, runtime stack, scratch
-#define BIS_PRIVATE_SIZE   0x000000100000
+#define BIS_PRIVATE_SIZE   0x000000180000
 #define BIS_DOMAINS_BASE   0x5554D8000000 // r-- shared  hash tables guest address -> translated code
 #define BIS_DOMAINS_SIZE   0x000008000000
 #define BIS_CODE_BASE      0x5554E0000000 // r-x shared  translated code
@@ -35,6 +35,7 @@
 // Inside the private part.
 #define BIS_FAST_TABLE      (BIS_PRIVATE_BASE)            // 65,536 host addresses, index = low 16 bits of the guest target
 #define BIS_FAST_TABLE_SIZE 0x80000
+#define BIS_RETURN_TABLE    (BIS_PRIVATE_BASE + 0x100000) // the same size, for returns: entries that find the target at [rsp-8]
 #define BIS_STACK_TOP       (BIS_PRIVATE_BASE + 0xC0000)  // runtime stack, grows down from here (256 KiB below)
 #define BIS_SCRATCH         (BIS_PRIVATE_BASE + 0xC0000)  // 64-byte aligned scratch (XSAVE images), 256 KiB
 #define BIS_SCRATCH_SIZE    0x40000

@@ -32,7 +32,7 @@ void h_reset(void) {
   *(uint16_t *)h_xstate = 0x37F;
 }
 int h_enter_asm(uint64_t address);
-extern char h_syscall_entry[], h_special_entry[], h_exit_entry[], h_miss_entry[], h_expired_entry[], h_signal_return[];
+extern char h_syscall_entry[], h_special_entry[], h_exit_entry[], h_miss_entry[], h_expired_entry[], h_return_miss_entry[], h_signal_return[];
 
 __asm__(
   ".text\n"
@@ -49,6 +49,7 @@ __asm__(
   ".endm\n"
   "entry h_syscall_entry, 1\nentry h_special_entry, 2\nentry h_exit_entry, 3\nentry h_miss_entry, 4\n"
   "entry h_expired_entry, 5\n"
+  "h_return_miss_entry: mov -8(%rsp),%rcx; mov %rcx,%gs:0xC8; jmp h_miss_entry\n"
   "h_leave: mov %rdx,%gs:0x10; mov %rbx,%gs:0x18; mov %rsp,%gs:0x20; mov %rbp,%gs:0x28; mov %rsi,%gs:0x30\n"
   "mov %rdi,%gs:0x38; mov %r8,%gs:0x40; mov %r9,%gs:0x48; mov %r10,%gs:0x50; mov %r11,%gs:0x58; mov %r12,%gs:0x60\n"
   "mov %r13,%gs:0x68; mov %r14,%gs:0x70; mov %r15,%gs:0x78; mov %rcx,%gs:0xB8; mov %gs:0xC0,%rdx; mov %rdx,%gs:0x08\n"
@@ -144,6 +145,14 @@ static void *fixed(uint64_t at, uint64_t size, int prot, int fd) {
   return mmap((void *)at, size, prot, MAP_FIXED_NOREPLACE | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED), fd, 0);
 }
 
+void h_reset_returns(void) {
+  for (int i = 0; i < 65536; i++) ((uint64_t *)BIS_RETURN_TABLE)[i] = BIS_RUNTIME_BASE + 5 * 16;
+}
+void h_fill(uint64_t target, uint64_t at) {
+  h_fast()[target & 0xFFFF] = at;
+  ((uint64_t *)BIS_RETURN_TABLE)[target & 0xFFFF] = *(uint8_t *)(at + 7) == 0xEB ? at + 9 : at - 7;
+}
+
 int h_setup(void) {
   int c = memfd_create("code", 0), d = memfd_create("domains", 0);
   if (ftruncate(c, CODE_SIZE) || ftruncate(d, DOMAINS_SIZE)) return __LINE__;
@@ -155,9 +164,10 @@ int h_setup(void) {
   code_rw = mmap(0, CODE_SIZE, 3, MAP_SHARED, c, 0);
   domains_rw = mmap(0, DOMAINS_SIZE, 3, MAP_SHARED, d, 0);
   thunk(0, h_syscall_entry); thunk(1, h_special_entry); thunk(2, h_exit_entry); thunk(3, h_miss_entry);
-  thunk(4, h_expired_entry);
+  thunk(4, h_expired_entry); thunk(5, h_return_miss_entry);
   uint64_t *fast = h_fast();
   for (int i = 0; i < 65536; i++) fast[i] = BIS_RUNTIME_BASE + 3 * 16;
+  h_reset_returns();
   ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   static char stack[65536];
   stack_t ss = {.ss_sp = stack, .ss_size = sizeof stack};

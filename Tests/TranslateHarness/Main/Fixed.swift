@@ -12,9 +12,12 @@ enum Program: Int { case fib, tight, interp, specials, sys, faults, undef, outsi
 func fixed(_ directory: String) {
   for base in bases {
     let g = Guest(path: "\(directory)/fixed.bin", base: base, map: true)
-    specials(g)
-    syscalls(g)
-    faults(g)
+    for _ in 0..<3 {
+      specials(g)
+      syscalls(g)
+      faults(g)
+      g.reload()
+    }
     let undef = g.run(g.programs[Program.undef.rawValue])
     if case .fault(4, let host) = undef { check(g.guestAt(host) == g.programs[Program.undef.rawValue], "ud2 address") } else { check(false, "ud2: \(undef)") }
     g.reset()

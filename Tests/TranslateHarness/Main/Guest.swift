@@ -3,6 +3,7 @@ import CHarness
 import Translate
 import X86
 
+nonisolated(unsafe) var reloads = 0
 let arithmetic: UInt64 = 0x8D5
 let stackBase: UInt64 = 0x2000_0000_0000
 let stackSize: UInt64 = 0x40000
@@ -54,11 +55,36 @@ final class Guest {
     setDomains([])
   }
 
+  /// Saves all domains and goes on with a fresh translator that has loaded them, behind other code.
+  func reload() {
+    let saved = domains.map { translator.snapshot($0.id, key: 7, view: view) }
+    let grown = domains.map { translator.growth($0.id) }
+    translator = Guest.makeTranslator()
+    let other = try! translator.makeDomain(low: base, high: base + 0x7F000)
+    for p in programs.prefix(Int.random(in: 0...3)) {
+      _ = try! translator.translate(other, at: p, kind: .body, view: view, lookahead: lookahead)
+    }
+    for i in domains.indices.shuffled() {
+      domains[i].id = try! translator.makeDomain(low: domains[i].low, high: domains[i].high, movable: true)
+      guard let bytes = saved[i] else {
+        check(false, "no snapshot of \(hex(domains[i].low))")
+        continue
+      }
+      let kept = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 64)
+      kept.copyBytes(from: bytes)
+      let good = translator.load(domains[i].id, from: UnsafeRawBufferPointer(kept), key: 7, view: view)
+      check(good, "snapshot of \(hex(domains[i].low)) not loaded")
+      check(translator.growth(domains[i].id) == (grown[i].units, grown[i].units), "units after loading")
+      reloads += 1
+    }
+  }
+
   static func makeTranslator() -> Translator {
     let e = h_entries()
     // A fresh translator takes the cache over: clear what the last one left.
     memset0(h_domains(), Int(h_domains_size()))
     for i in 0..<65536 { h_fast()[i] = e.miss }
+    h_reset_returns()
     return Translator(
       code: h_code(), codeSize: Int(h_code_size()), domains: h_domains(), domainsSize: Int(h_domains_size()),
       entries: RuntimeEntries(
@@ -71,7 +97,7 @@ final class Guest {
     domains = []
     let edges = [base] + cuts.map { base + $0 } + [base + 0x7F000]
     for (low, high) in zip(edges, edges.dropFirst()) {
-      domains.append((low, high, try! translator.makeDomain(low: low, high: high)))
+      domains.append((low, high, try! translator.makeDomain(low: low, high: high, movable: true)))
     }
   }
 

@@ -33,6 +33,7 @@ func fuzz(_ directory: String, _ names: [String]) {
         if i % 8 == 3 { guest.lookahead = 0 } else if i % 8 == 5 { guest.lookahead = 12 }
         if i % 16 == 7 { guest.setDomains([guest.programs[i] - base]) }
         if i % 16 == 11 { guest.setDomains([]) }
+        if i % 3 == 1 { guest.reload() }
         guest.compare(p, "\(name)@\(hex(base)) #\(i)", &totals, random: &random)
       }
       if guest.translator.statistics.unsupported != 0 { print("unsupported: \(guest.translator.unsupported.prefix(3))") }
@@ -40,4 +41,5 @@ func fuzz(_ directory: String, _ names: [String]) {
     first = false
   }
   print(totals)
+  print("reloads: \(reloads)")
 }

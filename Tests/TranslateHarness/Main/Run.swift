@@ -44,7 +44,7 @@ extension Guest {
         do {
           at = try translator.translate(d, at: target, kind: .indirect, view: view, lookahead: lookahead)
         } catch { return .failed("miss to \(hex(target)): \(error)") }
-        h_fast()[Int(target & 0xFFFF)] = at
+        h_fill(target, at)
       case H_EXPIRED:
         let body = c.pointee.descriptor
         guard let g = translator.guestAddress(ofBody: body) else { return .failed("no head at body \(hex(body))") }

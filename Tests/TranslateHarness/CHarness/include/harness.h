@@ -19,6 +19,8 @@ void *h_domains(void);
 uint64_t h_code_size(void);
 uint64_t h_domains_size(void);
 uint64_t *h_fast(void);
+void h_reset_returns(void);
+void h_fill(uint64_t target, uint64_t at);
 struct h_entries h_entries(void);
 int h_map(uint64_t base, uint64_t size);  // fixed rwx mapping
 int h_unprotect(uint64_t base, uint64_t size, int readable);
