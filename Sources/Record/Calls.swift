@@ -115,7 +115,7 @@ extension RecordSession {
         if !fixed, a[3] & 1 == 0, isELF(path) { placeLibrary(p, file, status, &a) }
         if a[3] & 1 != 0, a[2] & 2 != 0 { shares(p, "a file mapping that is shared and writable") }
       }
-    } else if a[3] & 1 != 0 {
+    } else if a[3] & 1 != 0, a[2] & 2 != 0 {
       p.sharesMemory = true
     }
     p.pending = call

@@ -73,7 +73,9 @@ extension RecordSession {
       p.childSlot = try kernelCall("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
       block.pointee.child_slot_offset = p.childSlot!.offset
       if p.sharesMemory {
-        warn("\(p.executable) forks with writable memory that both share: writes of the other are not recorded")
+        throw .unsupported(
+          "\(p.executable) forks while it has writable memory that its children share with it (mmap MAP_SHARED): "
+            + "this version cannot record that")
       }
       block.pointee.answer = UInt64(BIS_ANSWER_FORK.rawValue)
     }

@@ -56,7 +56,9 @@ final class RecordSession {
       region = try Region(profile: profile)
       rings = try Rings(path: trace.ringsPath)
     } catch {
-      throw RecordError("cannot set up shared memory: \(error)", hint: error == .noSpace ? "the disk is full" : "")
+      throw RecordError("cannot set up shared memory: \(error)", hint: error == .noSpace
+          ? "the disk is full: make room, or record elsewhere with -o"
+          : error == .noMemory ? "is there a limit on address space (ulimit -v)? bis needs 1 GiB of it" : "")
     }
     code = region.makeCodeSpace()
     codec = XStateCodec(profile: profile)

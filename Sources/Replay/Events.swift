@@ -112,6 +112,8 @@ extension ReplaySession {
       try changed(p, touched)
     case .registers(let values): setRegisters(p, values)
     case .extendedState(let image): try codec.write(p.guest.tid, image.bytes)
+    case .output(let stream, let payload):
+      echo.add(stamp: p.control.arguments[3], fd: stream == 1 ? 1 : 2, bytes: payload.bytes)
     case .process(let tape, let pid): try prepareFork(p, tape, Int32(truncatingIfNeeded: pid))
     default: break
     }

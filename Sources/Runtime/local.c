@@ -101,10 +101,34 @@ RT static int64_t local_close_range(control *c, const uint64_t a[6], uint32_t nr
   return result;
 }
 
-RT static int64_t local_copy_range(control *c, const uint64_t a[6], uint32_t nr) {
-  // What goes to a standard stream must pass through memory, so that a replay can echo it.
-  uint64_t out = nr == 40 /* sendfile */ ? a[0] : nr == 276 /* tee */ ? a[1] : a[2];
-  if (standard_stream(c, (uint32_t)out)) return -EINVAL_;
+/// One chunk of sendfile, splice or copy_file_range by read and write, so that a replay can echo it. `from`, `to`:
+/// addresses of offsets, or 0.
+RT static int64_t copy_through(control *c, uint64_t in, uint64_t from, uint64_t out, uint64_t to, uint64_t count,
+                               struct bis_local_effects *e) {
+  uint64_t in_at = 0, out_at = 0;
+  void *buffer = (void *)BIS_COPY_BUFFER;
+  if ((from && !bis_peek(from, &in_at)) || (to && !bis_peek(to, &out_at))) return -EFAULT_;
+  if (count > BIS_MEMORY_CHUNK) count = BIS_MEMORY_CHUNK;
+  int64_t got = from ? bis_raw6(17 /* pread64 */, (long)in, (long)buffer, (long)count, (long)in_at, 0, 0)
+                     : bis_raw6_interruptible(0 /* read */, (long)in, (long)buffer, (long)count, 0, 0, 0);
+  if (got <= 0) return got;
+  int64_t put = to ? bis_raw6(18 /* pwrite64 */, (long)out, (long)buffer, got, (long)out_at, 0, 0)
+                   : bis_raw6(1 /* write */, (long)out, (long)buffer, got, 0, 0, 0);
+  if (!from && put < got) bis_raw6(8 /* lseek */, (long)in, (put < 0 ? 0 : put) - got, 1, 0, 0, 0);
+  if (put <= 0) return put;
+  if (from) bis_poke(from, in_at + (uint64_t)put);
+  if (to) bis_poke(to, out_at + (uint64_t)put);
+  e->stream = standard_stream(c, out);
+  e->output_length = (uint32_t)put;
+  return put;
+}
+
+RT static int64_t local_copy_range(control *c, const uint64_t a[6], uint32_t nr, struct bis_local_effects *e) {
+  if (nr == 40 /* sendfile */ && standard_stream(c, (uint32_t)a[0]))
+    return copy_through(c, (uint32_t)a[1], a[2], (uint32_t)a[0], 0, a[3], e);
+  if ((nr == 275 /* splice */ || nr == 326 /* copy_file_range */) && standard_stream(c, (uint32_t)a[2]))
+    return copy_through(c, (uint32_t)a[0], a[1], (uint32_t)a[2], a[3], a[4], e);
+  if (nr == 276 /* tee: what is read would be gone */ && standard_stream(c, (uint32_t)a[1])) return -EINVAL_;
   return bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
 }
 
@@ -226,6 +250,7 @@ RT int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t a[6
   int64_t result;
   e->count = 0;
   e->ask = 0;
+  e->output_length = 0;
   switch (plan->special) {
   case BIS_LOCAL_BRK: return local_brk(c, a, e);
   case BIS_LOCAL_MMAP: return local_mmap(c, a, e);
@@ -238,7 +263,7 @@ RT int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t a[6
   case BIS_LOCAL_SIGALTSTACK: return local_sigaltstack(c, a);
   case BIS_LOCAL_ARCH_PRCTL: return local_arch_prctl(c, a, e);
   case BIS_LOCAL_CLOSE_RANGE: return local_close_range(c, a, nr);
-  case BIS_LOCAL_COPY_RANGE: return local_copy_range(c, a, nr);
+  case BIS_LOCAL_COPY_RANGE: return local_copy_range(c, a, nr, e);
   case BIS_LOCAL_RLIMIT: return local_rlimit(a, nr, e);
   case BIS_LOCAL_SET_TID_ADDRESS:
     c->clear_child_tid = a[0];

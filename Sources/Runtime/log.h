@@ -41,20 +41,26 @@ RT_INLINE struct bis_event *log_event(control *c, uint8_t kind, uint32_t nr, uin
   return e;
 }
 
+/// An effect with bytes.
+RT_INLINE void log_payload(control *c, uint8_t kind, uint64_t address, const void *bytes, uint64_t length) {
+  uint64_t size = sizeof(struct bis_effect_memory) + ((length + 7) & ~7ull);
+  struct bis_effect_memory *m = log_reserve(c, size);
+  m->h.size = (uint32_t)size;
+  m->h.kind = kind;
+  m->h.flags = 0;
+  m->h.effects = 0;
+  m->address = address;
+  m->length = length;
+  *(uint64_t *)((uint8_t *)m + size - 8) = 0;
+  m->length = length;  // (the line above clears it when there are no bytes)
+  copy_bytes(m + 1, bytes, length);
+}
+
 /// One MEMORY effect for each BIS_MEMORY_CHUNK of what the kernel wrote.
 RT_INLINE void log_memory(control *c, uint64_t address, uint64_t length) {
   while (length) {
     uint64_t part = length < BIS_MEMORY_CHUNK ? length : BIS_MEMORY_CHUNK;
-    uint64_t size = sizeof(struct bis_effect_memory) + ((part + 7) & ~7ull);
-    struct bis_effect_memory *m = log_reserve(c, size);
-    m->h.size = (uint32_t)size;
-    m->h.kind = BIS_KIND_MEMORY;
-    m->h.flags = 0;
-    m->h.effects = 0;
-    m->address = address;
-    m->length = part;
-    *(uint64_t *)((uint8_t *)m + size - 8) = 0;
-    copy_bytes(m + 1, (const void *)address, part);
+    log_payload(c, BIS_KIND_MEMORY, address, (const void *)address, part);
     address += part;
     length -= part;
   }

@@ -54,11 +54,13 @@ RT static void log_call(control *c, const struct bis_plan *plan, const uint64_t 
     bis_trap(c, BIS_REASON_FATAL);
     count = 0;
   }
-  uint64_t effects = local->count;
+  uint64_t effects = local->count + (local->output_length != 0);
   for (unsigned i = 0; i < count; i++) effects += chunks(spans[i].length);
   struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, nr, flags, effects, (uint64_t)result, hash, a);
   e->value2 = flags && plan->special == BIS_LOCAL_WRITEV;  // how a replay finds what was written
   for (uint32_t i = 0; i < local->count; i++) log_local_effect(c, &local->list[i]);
+  if (local->output_length)
+    log_payload(c, BIS_KIND_OUTPUT, local->stream, (const void *)BIS_COPY_BUFFER, local->output_length);
   for (unsigned i = 0; i < count; i++) log_memory(c, spans[i].address, spans[i].length);
   finish_call(c, (uint64_t)result);
   log_commit(c);
@@ -204,6 +206,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   uint8_t flags = 0;
   local.count = 0;
   local.ask = 0;
+  local.output_length = 0;
   bis_plan_call(a, nr, &plan);
 
   if (c->pending_signals) {

@@ -234,6 +234,7 @@ RT void bis_replay_syscall(control *c, const struct bis_descriptor *d) {
   if (!check(c, e, BIS_KIND_SYSCALL, nr, hash)) return;
   uint32_t effects = e->h.effects;
   uint8_t flags = e->h.flags;
+  c->arg[3] = e->stamp;
   uint64_t value = e->value, value2 = e->value2, stamp = e->stamp;
   c->ring_pos += e->h.size;
   if (flags & BIS_FLAG_VFORK_ENTER) {

@@ -50,7 +50,7 @@ public enum EffectKind: UInt8, Sendable, CaseIterable {
   case signalInfo = 72
   case checksumRange = 73
   case advise = 74
-  case bases = 75, limit = 76
+  case bases = 75, limit = 76, output = 77
 }
 
 /// `enum bis_record_flags`.
@@ -193,6 +193,8 @@ public enum Effect: Hashable, Sendable {
   case advise(address: UInt64, length: UInt64, advice: UInt64)
   /// The thread's FS and GS base from here on.
   case bases(fs: UInt64, gs: UInt64)
+  /// Bytes that went to bis's standard output (1) or error (2) without passing through the program's memory.
+  case output(stream: UInt64, Payload)
   /// A resource limit (`RLIMIT_*`) of the process from here on.
   case limit(resource: UInt64, soft: UInt64)
   /// The checksum of a range of memory.
@@ -212,6 +214,7 @@ public enum Effect: Hashable, Sendable {
     case .signalInfo: .signalInfo
     case .checksumRange: .checksumRange
     case .limit: .limit
+    case .output: .output
     case .advise: .advise
     case .bases: .bases
     }

@@ -94,7 +94,7 @@ public struct RecordCursor {
     let expected: Int
     switch kind {
     case 1...10: expected = TapeFormat.headSize
-    case 64, 71, 72:
+    case 64, 71, 72, 77:
       let limits = TapeFormat.payloadHeaderSize...(TapeFormat.payloadHeaderSize + TapeFormat.maximumPayloadSize)
       guard limits.contains(size) else { throw error(.recordSize(size: size, kind: kind)) }
       return
@@ -111,7 +111,7 @@ public struct RecordCursor {
   /// Lengths within a record that is there in full.
   private func checkLengths(_ record: Record) throws(TapeError) {
     switch record.kind {
-    case 64, 71, 72:
+    case 64, 71, 72, 77:
       let length = record.word(16)
       guard length <= UInt64(TapeFormat.maximumPayloadSize) else { throw error(.lengthOverflow(length)) }
       guard record.bytes.count == TapeFormat.payloadHeaderSize + (Int(length) + 7) & ~7 else {
@@ -169,6 +169,7 @@ extension Record {
           gsBase: word(160)))
     case .advise: return .advise(address: word(8), length: word(16), advice: word(24))
     case .bases: return .bases(fs: word(8), gs: word(16))
+    case .output: return .output(stream: word(8), payload(payloadLimit))
     case .limit: return .limit(resource: word(8), soft: word(16))
     case .checksumRange: return .checksumRange(address: word(8), length: word(16), checksum: word(24))
     case nil: preconditionFailure("record of kind \(kind) is no effect")

@@ -270,6 +270,8 @@ enum bis_kind {
   BIS_KIND_XSTATE = 71,   // bis_effect_memory (address unused) + XSAVE image, standard format of the profile
   BIS_KIND_SIGINFO = 72,  // bis_effect_memory (address unused) + siginfo, 128 bytes
   BIS_KIND_ADVISE = 74,  // bis_effect_range; value = MADV_DONTNEED: the pages are as new
+  BIS_KIND_OUTPUT = 77,  // bis_effect_memory (address = 1 or 2) + bytes: written to bis's standard output or error from
+                         // where no memory of the program holds it (sendfile)
   BIS_KIND_LIMIT = 76,   // bis_effect_range: address = RLIMIT_* number, length = soft limit of the process from here on
   BIS_KIND_BASES = 75,   // bis_effect_range: address = FS base, length = GS base of the thread from here on
   BIS_KIND_CHECKSUM_RANGE = 73, // bis_effect_range: address, length, value = checksum of the bytes

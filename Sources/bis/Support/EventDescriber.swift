@@ -65,6 +65,7 @@ struct EventDescriber {
       return "moves \(range(old, oldLength)) to \(range(new, newLength))"
     case .process(let tape, let pid): return "process \(pid) on tape \(tape)"
     case .advise(let address, let length, _): return "advises \(range(address, length))"
+    case .output(let stream, let payload): return "\(payload.length) bytes to standard \(stream == 1 ? "output" : "error")"
     case .bases, .limit, .registers, .extendedState, .signalInfo, .checksumRange: return nil
     }
   }
@@ -121,7 +122,7 @@ struct EventDescriber {
     case .checksumRange(let address, let length, let checksum):
       return fields(address, length, [("checksum", .string(hexadecimal(checksum)))])
     case .advise(let address, let length, let advice): return fields(address, length, [("advice", .number(advice))])
-    case .bases, .limit, .registers, .extendedState, .signalInfo: return .object([("kind", .string("\(effect.kind)"))])
+    case .bases, .limit, .output, .registers, .extendedState, .signalInfo: return .object([("kind", .string("\(effect.kind)"))])
     }
   }
 
