@@ -143,15 +143,33 @@ extension RecordSession {
     if let known = libraryBases[key] {
       base = known
     } else {
-      guard nextLibrary + length + 0x1000 < UInt64(BIS_LIBRARIES_END) else { return }
-      base = nextLibrary
-      nextLibrary += (length + 0x10FFF) & ~0xFFFF
+      guard let free = freeLibraryPlace(status, length) else { return }
+      base = free
       libraryBases[key] = base
     }
     guard !p.libraries.contains(key) else { return }  // a second copy goes where the kernel likes
     p.libraries.insert(key)
     a[0] = base
     a[3] |= 0x100000  // MAP_FIXED_NOREPLACE
+  }
+
+  /// A free place for a library. It begins to look where the file's identity says, so that other recordings find the
+  /// same place (and the translations kept for it).
+  private func freeLibraryPlace(_ status: FileStatus, _ length: UInt64) -> UInt64? {
+    let low = UInt64(BIS_LIBRARIES_BASE), high = UInt64(BIS_LIBRARIES_END), step: UInt64 = 0x1_0000
+    let room = (length + 2 * step - 1) & ~(step - 1)
+    guard room < high - low else { return nil }
+    let places = (high - low - room) / step
+    let hash = (status.inode ^ UInt64(status.size) << 20 ^ UInt64(bitPattern: status.modified)) &* 0x9E37_79B9_7F4A_7C15
+    var at = low + (hash >> 20) % places * step
+    for _ in 0..<1024 {
+      guard let taken = takenLibraries.first(where: { $0.low < at + room && $0.high > at }) else {
+        takenLibraries.append((at, at + room))
+        return at
+      }
+      at = taken.high + room < high ? taken.high : low
+    }
+    return nil
   }
 
   private func mapped(_ p: RecordedProcess, _ call: PendingCall, _ address: UInt64) throws(GuestError) {
@@ -208,6 +226,8 @@ extension RecordSession {
           value2: UInt64(BIS_EXIT_AT_CALL.rawValue), registers: call.hash,
           arguments: SixWords(call.arguments)))
       p.endWritten = true
+      // Nothing more to learn at its end: no stop there.
+      try? Ptrace.setOptions(p.guest.tid, Ptrace.Options.all.subtracting(.exit))
     }
     try through(p, call, call.arguments)
   }

@@ -107,7 +107,7 @@ extension RecordSession {
     }
     p.childSlot = nil
     let guest = GuestProcess(code: code, slot: slot, tid: child, pid: child.rawValue)
-    slot.control.base.copyMemory(from: p.control.base, byteCount: Int(BIS_CONTROL_SIZE))
+    slot.copyState(of: p.guest.slot)
     let q = try register(guest, origin: .fork, parent: p.sink.number, parentEvent: p.sink.eventCount)
     initialise(q)
     try guest.inherit(from: p.guest)
@@ -181,7 +181,6 @@ extension RecordSession {
 
   /// PTRACE_EVENT_EXEC: another program; the old tape ends (or, in a vfork child, goes on with the parent).
   func executed(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
-    try kernelCall("finish exec") { () throws(Errno) in try finishExecStop(tid) }
     let slot = try kernelCall("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
     if let state = p.beforeExec { inheritAcrossExec(state, to: slot.control, tid) }
     p.beforeExec = nil

@@ -29,7 +29,7 @@ final class RecordSession {
   var outcome: RecordOutcome?
   /// Addresses given to library files, so that they are the same in all processes.
   var libraryBases: [UInt64: UInt64] = [:]
-  var nextLibrary = UInt64(BIS_LIBRARIES_BASE)
+  var takenLibraries: [(low: UInt64, high: UInt64)] = []
   var warned: Set<String> = []
   /// Sums of the processes' counters (enum bis_stat).
   var statistics = [UInt64](repeating: 0, count: 16)

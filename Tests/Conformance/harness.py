@@ -154,7 +154,7 @@ class Runner:
 
     def environment(self, row, place):
         env = {"PATH": "/usr/bin:/bin", "HOME": os.path.join(place, "home"), "LC_ALL": "C", "TZ": "UTC",
-               "TMPDIR": os.path.join(place, "tmp"), "USER": "guest"}
+               "TMPDIR": os.path.join(place, "tmp"), "USER": "guest", "XDG_CACHE_HOME": os.path.join(self.work, "cache")}
         env.update(row.env)
         return env
 
@@ -235,7 +235,7 @@ class Runner:
         elsewhere = os.path.join(place, "elsewhere")
         os.makedirs(elsewhere)
         replayed = run([*self.isolate, self.bis, "replay", "-a", "--all", "--checksum-verbose", moved], elsewhere,
-                       {"PATH": "/usr/bin:/bin", "HOME": elsewhere}, timeout)
+                       {"PATH": "/usr/bin:/bin", "HOME": elsewhere, "XDG_CACHE_HOME": os.path.join(self.work, "cache")}, timeout)
         result.seconds["replayed"] = replayed.seconds
         replayed.err, messages = split_messages(replayed.err)
         problems = compare("replay", recorded, replayed, row)
