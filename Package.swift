@@ -56,7 +56,7 @@ let package = Package(
     .executableTarget(
       name: "bis",
       dependencies: [
-        "Record", "Replay", "Trace", "Tape", "CPUModel", "Syscalls", "Linux", "CLinux",
+        "Record", "Replay", "Guest", "Trace", "Tape", "CPUModel", "Syscalls", "Linux", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
     .executableTarget(name: "bis-tables", swiftSettings: swift),

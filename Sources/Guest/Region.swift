@@ -58,6 +58,11 @@ public final class Region {
   /// Descriptor of the memory file in the supervisor; a process opens it through `/proc/SUPERVISOR/fd`.
   public var descriptor: Int32 { file.raw }
 
+  /// This machine's CPU as recorded programs see it.
+  public static func hostProfile() -> CPUProfile {
+    CPUProfile.capture(cpuid: { Self.cpuid($0, $1) }, xcr0: Machine.xgetbv(0) ?? 0, mxcsrMask: Machine.mxcsrMask)
+  }
+
   /// Where this host's XSAVE puts its components.
   public static func hostComponents() -> [XSAVEComponent] { components }
   // Asked once: in a virtual machine each CPUID costs 15 µs.

@@ -33,6 +33,9 @@ final class RecordSession {
   var warned: Set<String> = []
   /// Sums of the processes' counters (enum bis_stat).
   var statistics = [UInt64](repeating: 0, count: 16)
+  /// Stops of the runtime by enum bis_reason, and all stops.
+  var questions = [UInt64](repeating: 0, count: 32)
+  var stopCount: UInt64 = 0
 
   init(_ options: RecordOptions) throws(RecordError) {
     self.options = options
@@ -84,6 +87,7 @@ final class RecordSession {
     }
     let result = outcome ?? .exited(0)
     do throws(TraceError) {
+      try manifest.add(counters: counters())
       switch result {
       case .exited(let status): try manifest.finish(.exited(status))
       case .signaled(let signal): try manifest.finish(.signalled(signal))
@@ -104,6 +108,7 @@ final class RecordSession {
   }
 
   private func serve(_ status: WaitStatus) throws(GuestError) {
+    stopCount += 1
     guard let process = processes[status.tid] else {
       if case .stopped = status.kind { early.insert(status.tid) }
       return
@@ -148,6 +153,7 @@ final class RecordSession {
   private func serveRuntime(_ p: RecordedProcess, _ why: bis_reason) throws(GuestError) {
     let block = p.control.block
     block.pointee.reason = 0
+    questions[Int(why.rawValue) % questions.count] += 1
     switch why {
     case BIS_REASON_MISS, BIS_REASON_MISS_INDIRECT, BIS_REASON_EXIT_DIRECT:
       if try !p.guest.serveTranslation(why) {
@@ -183,6 +189,24 @@ final class RecordSession {
     block.pointee.rip = guest
     if block.pointee.pending_signals != 0 { return try deliverSignals(p, atExpiry: true) }
     return true
+  }
+
+  /// What `bis stats` shows of the recording's own work.
+  private func counters() -> [(name: String, count: UInt64)] {
+    func asked(_ reason: bis_reason) -> UInt64 { questions[Int(reason.rawValue)] }
+    let t = region.translator.statistics
+    return [
+      ("stops", stopCount), ("stops.translation", asked(BIS_REASON_MISS) + asked(BIS_REASON_MISS_INDIRECT)
+        + asked(BIS_REASON_EXIT_DIRECT)),
+      ("stops.calls", asked(BIS_REASON_SYSCALL) + asked(BIS_REASON_AFTER)), ("stops.ring", asked(BIS_REASON_RING)),
+      ("stops.signals", asked(BIS_REASON_SIGNALS)), ("stops.ticks", asked(BIS_REASON_EXPIRED)),
+      ("stops.checksums", asked(BIS_REASON_CHECKSUM)), ("calls", statistics[Int(BIS_STAT_SYSCALLS.rawValue)]),
+      ("specials", statistics[Int(BIS_STAT_SPECIALS.rawValue)]),
+      ("indirect.misses", statistics[Int(BIS_STAT_INDIRECT_MISSES.rawValue)]),
+      ("tick.expiries", statistics[Int(BIS_STAT_EXPIRIES.rawValue)]), ("units", UInt64(t.units)),
+      ("units.instructions", UInt64(t.instructions)), ("units.guest-bytes", UInt64(t.guestBytes)),
+      ("units.hot-bytes", UInt64(t.hotBytes)), ("units.cold-bytes", UInt64(t.coldBytes)), ("links", UInt64(t.links)),
+    ]
   }
 
   // MARK: Checks

@@ -30,17 +30,14 @@ extension RecordSession {
   }
 
   static func profile(_ spec: String) throws(RecordError) -> CPUProfile {
-    let host = CPUProfile.capture(
-      cpuid: { let r = Machine.cpuid($0, $1); return (r.eax, r.ebx, r.ecx, r.edx) },
-      xcr0: Machine.xgetbv(0) ?? 0, mxcsrMask: Machine.mxcsrMask)
-    do throws(CPUSpec.Failure) { return try CPUSpec(spec).profile(host: host) } catch {
+    do throws(CPUSpec.Failure) { return try CPUSpec(spec).profile(host: Region.hostProfile()) } catch {
       throw RecordError("CPU \(spec): \(error)", hint: "bis cpu list shows what can be asked for")
     }
   }
 
   static func describe(_ options: RecordOptions, _ profile: CPUProfile) -> Manifest.Recording {
     var r = Manifest.Recording()
-    r.bisVersion = "0.1"
+    r.bisVersion = bisVersion
     var name = utsname()
     uname(&name)
     r.kernel = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }

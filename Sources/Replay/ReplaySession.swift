@@ -42,10 +42,7 @@ final class ReplaySession {
     do throws(CPUProfileTextError) { profile = try CPUProfile(text: manifest.recording.cpuProfile) } catch {
       throw ReplayError("the trace's CPU profile is damaged: \(error)")
     }
-    let host = CPUProfile.capture(
-      cpuid: { let r = Machine.cpuid($0, $1); return (r.eax, r.ebx, r.ecx, r.edx) },
-      xcr0: Machine.xgetbv(0) ?? 0, mxcsrMask: Machine.mxcsrMask)
-    let differences = profile.differences(from: host)
+    let differences = profile.differences(from: Region.hostProfile())
     if !differences.replaysHere {
       throw ReplayError(
         "this CPU lacks what the recorded program was shown: \(differences.description)",

@@ -9,6 +9,8 @@ public struct Manifest: Equatable, Sendable {
   public var tapes: [TapeInfo] = []
   /// The mapped files, by number, as they were stored.
   public var files: [FileInfo] = []
+  /// What the recorder counted about itself (stops, translations, ...): name and number; empty when it was killed.
+  public var counters: [String: UInt64] = [:]
   /// How the recording ended; nil: it did not (bis was killed, or it goes on).
   public var outcome: Outcome?
 

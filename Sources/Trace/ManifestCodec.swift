@@ -181,6 +181,8 @@ extension Manifest {
       case "clock":
         guard let frequency: UInt64 = line.number("tsc_hz") else { return "bad clock line" }
         manifest?.recording.tscFrequency = frequency
+      case "counters":
+        for (name, value) in line.fields { manifest?.counters[name] = UInt64(value) }
       case "finished":
         guard let outcome = Outcome(line) else { return "bad finished line" }
         manifest?.outcome = outcome

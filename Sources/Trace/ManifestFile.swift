@@ -69,6 +69,13 @@ public final class ManifestWriter: Sendable {
     try file.writeAll(line.encoded)
   }
 
+  /// What the recorder counted, once, at the end.
+  public func add(counters: [(name: String, count: UInt64)]) throws(TraceError) {
+    var line = ManifestLine("counters")
+    for (name, count) in counters { line.add(name, count) }
+    try file.writeAll(line.encoded)
+  }
+
   /// The recording's end.
   public func finish(_ outcome: Manifest.Outcome) throws(TraceError) {
     if measuresClock { try noteClock(after: 100_000) }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CPUModel
+import Guest
 import Linux
 import Trace
 
@@ -26,7 +27,7 @@ struct CPUCommand: ParsableCommand {
       commandName: "this", abstract: "This machine's CPU as programs see it (default).")
 
     func run() throws {
-      let host = hostProfile()
+      let host = Region.hostProfile()
       print(host.summary)
       print("hidden from programs (* this machine has it)")
       print(CPUProfile.hiddenListing(present: { Machine.has($0) }), terminator: "")
@@ -39,7 +40,7 @@ struct CPUCommand: ParsableCommand {
       commandName: "list", abstract: "The CPUs and levels there are, and which this machine can be.")
 
     func run() throws {
-      let host = hostProfile()
+      let host = Region.hostProfile()
       let rows = CPUSpec.names.map { name in
         do throws(CPUSpec.Failure) {
           let profile = try CPUSpec(name).profile(host: host)
@@ -76,21 +77,16 @@ struct CPUCommand: ParsableCommand {
           "\(directory.path): its CPU profile is damaged: \(error)", hint: "copy the recording again from where it came"
         )
       }
-      let differences = recorded.differences(from: hostProfile())
+      let differences = recorded.differences(from: Region.hostProfile())
       print("\(directory.name) \(differences)")
       if differences.replaysHere { print("engine: translate") } else { throw ExitCode(1) }
     }
   }
 }
 
-/// What bis shows of this machine.
-func hostProfile() -> CPUProfile {
-  CPUProfile.capture(cpuid: { Machine.cpuid($0, $1) }, xcr0: Machine.xgetbv(0) ?? 0, mxcsrMask: 0)
-}
-
 /// The profile that a SPEC means here; wrong usage when it means none.
 func profile(_ text: String) throws(Failure) -> CPUProfile {
-  do throws(CPUSpec.Failure) { return try CPUSpec(text).profile(host: hostProfile()) } catch {
+  do throws(CPUSpec.Failure) { return try CPUSpec(text).profile(host: Region.hostProfile()) } catch {
     throw Failure.usage("--cpu \(text): \(error)", hint: "'bis cpu list' shows what this machine can be")
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CPUModel
+import Guest
 import Linux
 
 /// `bis doctor`
@@ -10,7 +11,7 @@ struct DoctorCommand: ParsableCommand {
     discussion: "Exit status 1 when recording cannot work here; the lines marked 'NO' say why and what to do.")
 
   func run() throws {
-    let host = hostProfile()
+    let host = Region.hostProfile()
     let findings = Probes.all()
     print(
       table([["", "CPU", host.summary.split(separator: "\n").first.map(String.init) ?? "?"]] + findings.map(\.row)),

@@ -1,9 +1,10 @@
 // bis: the command line. One file per command; what they share is in Support/.
 import ArgumentParser
+import Trace
 
 /// The root command.
 struct Bis: ParsableCommand {
-  static let version = "0.1.0"
+  static let version = bisVersion
 
   static let configuration = CommandConfiguration(
     commandName: "bis",

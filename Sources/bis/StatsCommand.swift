@@ -31,6 +31,23 @@ struct StatsCommand: ParsableCommand {
     section("EVENTS", total.events.map { ("\($0.key)", $0.value) })
     section("EFFECTS", total.effects.map { ("\($0.key)", $0.value) })
     section("SYSTEM CALLS", total.systemCalls.map { (Syscalls.name($0.key), $0.value) })
+    if process == nil, !manifest.counters.isEmpty { print(table(recorder(manifest.counters), right: [1])) }
+  }
+
+  /// What the recorder did: where its time went. A stop costs 10 µs on one CPU, 70 µs across two.
+  private func recorder(_ counters: [String: UInt64]) -> [[String]] {
+    let rows: [(String, String)] = [
+      ("stops", "stops of recorded processes"), ("stops.translation", "  for code not translated yet"),
+      ("stops.calls", "  for system calls that change the process"), ("stops.ring", "  for a full ring"),
+      ("stops.signals", "  for signals at system calls"), ("stops.ticks", "  for signals at a tick"),
+      ("stops.checksums", "  for checksums"), ("calls", "system calls made in the process"),
+      ("specials", "special instructions (CPUID, RDTSC, XSAVE, ...)"),
+      ("indirect.misses", "indirect targets not in the fast table"), ("units", "units translated"),
+      ("units.instructions", "  their instructions"), ("units.guest-bytes", "  bytes of the program"),
+      ("units.hot-bytes", "  bytes of translated code"), ("units.cold-bytes", "  bytes of exits and stubs"),
+      ("links", "direct branches linked"),
+    ]
+    return [["RECORDER", "COUNT"]] + rows.compactMap { key, text in counters[key].map { [text, String($0)] } }
   }
 
   private func section(_ title: String, _ counts: [(String, TapeStatistics.Count)]) {
