@@ -15,6 +15,7 @@ extension ReplaySession {
     let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape.number) }
     guard try checkedTape({ () throws(TraceError) in try feed.hasBegun() }) else {
       finished.insert(tape.number)
+      report.isIncomplete = true
       return
     }
     let tid: ThreadID
@@ -47,6 +48,8 @@ extension ReplaySession {
     block.pointee.resume_host = 0
     block.pointee.event_count = 0
     block.pointee.tape = tape
+    block.pointee.echo_used = 0
+    block.pointee.echo_time = 0
     block.pointee.tick_done = 0
     for i in 0..<Int(BIS_TICK_WORDS) {
       control.tick[i] = 0
@@ -113,7 +116,8 @@ extension ReplaySession {
     case .registers(let values): setRegisters(p, values)
     case .extendedState(let image): try codec.write(p.guest.tid, image.bytes)
     case .output(let stream, let payload):
-      echo.add(stamp: p.control.arguments[3], fd: stream == 1 ? 1 : 2, bytes: payload.bytes)
+      takeEcho(p)
+      payload.bytes.withUnsafeBytes { echo.add(stamp: p.control.arguments[3], fd: stream == 1 ? 1 : 2, bytes: $0) }
     case .process(let tape, let pid): try prepareFork(p, tape, Int32(truncatingIfNeeded: pid))
     default: break
     }
@@ -222,6 +226,7 @@ extension ReplaySession {
     case .exec:
       return try end(p, nil)
     case .lost:
+      report.isIncomplete = true
       return try end(p, nil)
     default:
       throw divergence(p, "the recording has \(head.kind) here")
@@ -338,6 +343,7 @@ extension ReplaySession {
   /// The replay of this tape is done: its process goes; a parent that waits for it goes on. Always false.
   private func end(_ p: ReplayedProcess, _ status: Int32?) throws(GuestError) -> Bool {
     let tid = p.guest.tid
+    takeEcho(p)
     report.events += p.control.block.pointee.event_count
     finished.insert(p.feed.tape)
     if let status { exitStatus[p.feed.tape] = status }
@@ -353,27 +359,20 @@ extension ReplaySession {
 
   // MARK: Output
 
-  /// A recorded write to standard output or error. arg0 = flags, arg1 = result, arg2 = 1 for an iovec.
-  func echoWrite(_ p: ReplayedProcess) throws(GuestError) {
-    let flags = p.control.arguments[0]
-    var left = Int(p.control.arguments[1])
-    let address = p.control.gpr[6]
-    var bytes: [UInt8] = []
-    if p.control.arguments[2] == 0 {
-      bytes = try p.guest.read(address, left)
-    } else {
-      var at = address
-      while left > 0 {
-        let pair = try p.guest.read(at, 16).withUnsafeBytes {
-          ($0.loadUnaligned(fromByteOffset: 0, as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-        }
-        let n = min(left, Int(pair.1))
-        bytes += try p.guest.read(pair.0, n)
-        left -= n
-        at += 16
-      }
+  /// Takes what a process has written to bis's standard streams so far (the runtime's echo buffer).
+  func takeEcho(_ p: ReplayedProcess) {
+    let block = p.control.block
+    let start = UnsafeRawPointer(p.control.base + Int(BIS_CONTROL_SIZE) + Int(BIS_SEGMENT_SIZE))
+    let header = MemoryLayout<bis_echo>.size
+    let used = min(Int(block.pointee.echo_used), (Int(BIS_SEGMENT_COUNT) - 1) * Int(BIS_SEGMENT_SIZE))
+    var at = 0
+    while at + header <= used {
+      let e = start.loadUnaligned(fromByteOffset: at, as: bis_echo.self)
+      let length = min(Int(e.length), used - at - header)
+      let bytes = UnsafeRawBufferPointer(start: start + at + header, count: length)
+      if heard.contains(p.feed.tape) { echo.add(stamp: e.stamp, fd: e.stream == 1 ? 1 : 2, bytes: bytes) }
+      at += header + (length + 7) & ~7
     }
-    echo.add(
-      stamp: p.control.arguments[3], fd: flags & UInt64(BIS_FLAG_ECHO_OUT.rawValue) != 0 ? 1 : 2, bytes: bytes)
+    block.pointee.echo_used = 0
   }
 }

@@ -21,6 +21,8 @@ public struct ReplayReport {
   public var events: UInt64 = 0
   public var checksums: UInt64 = 0
   public var processes = 0
+  /// A tape ended before its process did: the recording was cut off.
+  public var isIncomplete = false
 }
 
 /// Why a replay did not get to its end.

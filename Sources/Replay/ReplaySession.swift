@@ -22,6 +22,8 @@ final class ReplaySession {
   var processes: [ThreadID: ReplayedProcess] = [:]
   var report = ReplayReport()
   let echo = Echo()
+  /// Tapes whose output is echoed.
+  var heard: Set<UInt64> = []
   /// Tapes to replay; the others are not followed.
   var wanted: Set<UInt64> = []
   var finished: Set<UInt64> = []
@@ -62,15 +64,19 @@ final class ReplaySession {
   func run() throws(ReplayError) -> (status: Int32, report: ReplayReport) {
     let chosen = try chosenTapes()
     wanted = Set(options.all ? manifest.tapes.map(\.number) : closure(of: chosen))
+    heard = options.all ? wanted : Set(chosen.map(\.number))
+    echo.isOn = !options.quiet
+    echo.isDirect = Set(manifest.tapes.filter { heard.contains($0.number) }.map(\.pid)).count == 1
     let roots = manifest.tapes.filter { wanted.contains($0.number) && $0.origin == .exec }
     defer { killAll() }
     do throws(GuestError) {
       for tape in roots where !finished.contains(tape.number) {
-        echo.isOn = !options.quiet
         try startExec(tape)
         try loop()
       }
     } catch {
+      for p in processes.values { takeEcho(p) }
+      echo.flush()
       throw Self.error(error)
     }
     echo.flush()
@@ -166,7 +172,7 @@ final class ReplaySession {
     case BIS_REASON_EXPIRED:
       return try expired(p)
     case BIS_REASON_ECHO:
-      try echoWrite(p)
+      takeEcho(p)
       return true
     case BIS_REASON_SPECIAL:
       return try fault(p)

@@ -162,6 +162,39 @@ RT static int replay_effect(control *c, const struct bis_record *r) {
   return 0;
 }
 
+/// Output that the recording wrote to bis's standard stream: kept until the buffer is full or time has passed.
+RT static void echo_piece(control *c, uint64_t stamp, uint32_t stream, const uint8_t *bytes, uint64_t length) {
+  while (length) {
+    uint64_t part = length < BIS_MEMORY_CHUNK ? length : BIS_MEMORY_CHUNK;
+    uint64_t size = sizeof(struct bis_echo) + ((part + 7) & ~7ull);
+    if (c->echo_used + size > BIS_ECHO_SIZE) bis_trap(c, BIS_REASON_ECHO);
+    struct bis_echo *e = (struct bis_echo *)(BIS_ECHO_BASE + c->echo_used);
+    e->stamp = stamp;
+    e->stream = stream;
+    e->length = (uint32_t)part;
+    copy_bytes(e + 1, bytes, part);
+    c->echo_used += size;
+    bytes += part;
+    length -= part;
+  }
+}
+
+/// The call wrote `count` bytes from its second argument: a buffer, or an iovec.
+RT static void echo_write(control *c, uint64_t stamp, uint32_t stream, uint64_t count, int vector) {
+  const uint64_t *iov = (const uint64_t *)c->gpr[RSI];
+  if (!vector) echo_piece(c, stamp, stream, (const uint8_t *)iov, count);
+  for (; vector && count; iov += 2) {
+    uint64_t part = iov[1] < count ? iov[1] : count;
+    echo_piece(c, stamp, stream, (const uint8_t *)iov[0], part);
+    count -= part;
+  }
+  uint64_t now = read_tsc();
+  if (now - c->echo_time > BIS_ECHO_PATIENCE) {
+    c->echo_time = now;
+    bis_trap(c, BIS_REASON_ECHO);
+  }
+}
+
 RT_INLINE void finish_call(control *c, uint64_t result) {
   c->gpr[RAX] = result;
   c->gpr[RCX] = c->rip;
@@ -262,11 +295,7 @@ RT void bis_replay_syscall(control *c, const struct bis_descriptor *d) {
   }
   c->event_count++;
   if (flags & (BIS_FLAG_ECHO_OUT | BIS_FLAG_ECHO_ERR)) {
-    c->arg[0] = flags;
-    c->arg[1] = value;
-    c->arg[2] = value2;
-    c->arg[3] = stamp;
-    bis_trap(c, BIS_REASON_ECHO);
+    echo_write(c, stamp, flags & BIS_FLAG_ECHO_OUT ? 1 : 2, value, value2 != 0);
   }
   bis_replay_settle(c);
 }

@@ -51,9 +51,9 @@ struct ReplayCommand: ParsableCommand {
     options.process = process
     options.all = all
     options.quiet = false
-    let status = try replayed(options)
+    let (status, isIncomplete) = try replayed(options)
     let outcome = try Manifest.read(directory).outcome
-    guard outcome != nil, outcome != .lost else {
+    guard outcome != nil, outcome != .lost, !isIncomplete else {
       throw Failure(
         "the recording ended before its program did: replayed to its last complete event",
         hint: "bis was killed, or the disk was full; what happened after that is not known")
@@ -61,14 +61,14 @@ struct ReplayCommand: ParsableCommand {
     throw ExitCode(status)
   }
 
-  private func replayed(_ options: ReplayOptions) throws(Failure) -> Int32 {
+  private func replayed(_ options: ReplayOptions) throws(Failure) -> (status: Int32, isIncomplete: Bool) {
     do {
       let (status, report) = try replayAutopilot(options)
       if checksumVerbose {
         let processes = count(report.processes, "process", plural: "processes")
         complain("replayed \(report.events) events, compared \(report.checksums) checksums, in \(processes)")
       }
-      return status
+      return (status, report.isIncomplete)
     } catch {
       let message = error.divergence.map { "\(error.message)\n\($0)" } ?? error.message
       throw Failure(message, hint: error.hint)

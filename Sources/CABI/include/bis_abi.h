@@ -100,6 +100,13 @@ struct bis_translation {
 #define BIS_HASH_MULTIPLIER 0x9E3779B97F4A7C15
 // bis_hash(g) = (g * BIS_HASH_MULTIPLIER) >> 32
 
+// Replay uses one segment only; the others hold recorded output until the supervisor writes it out: entries of
+// bis_echo + bytes, padded to 8.
+#define BIS_ECHO_BASE (BIS_RING_BASE + BIS_SEGMENT_SIZE)
+#define BIS_ECHO_SIZE ((BIS_SEGMENT_COUNT - 1) * BIS_SEGMENT_SIZE)
+struct bis_echo { uint64_t stamp; uint32_t stream, length; };
+#define BIS_ECHO_PATIENCE 100000000 // cycles after which output is handed over at once
+
 // First bytes of every segment: what a reader needs when everything was killed.
 struct bis_segment_header {
   uint64_t magic, tape, sequence; // sequence: number of the chunk of that tape which this segment becomes
@@ -154,10 +161,10 @@ struct bis_control {
   uint64_t clear_child_tid;    // 0x330
   uint64_t restart_syscall;    // 0x338 supervisor: the interrupted call is to be restarted after the handler (not logged)
   uint64_t tape;               // 0x340 number of the tape
-  uint64_t vsaved_slot;        // 0x348
+  uint64_t echo_used;          // 0x348 replay: bytes in the echo buffer
   uint64_t vsaved[20];         // 0x350 replay: registers of the vfork parent
   uint64_t held_signals;       // 0x3F0 record: signals are queued that the mask blocks
-  uint64_t reserved[1];        // 0x3F8
+  uint64_t echo_time;          // 0x3F8 replay: TSC when the supervisor last emptied it
   struct bis_sigaction actions[65];      // 0x400
   uint8_t std_fd[1024];                  // 0xC20: 0 not a standard stream of bis, 1 its stdout, 2 its stderr
   char path[992];                        // 0x1020 replay: file to map, from the supervisor
@@ -189,7 +196,7 @@ enum bis_reason {
   BIS_REASON_SIGNALS = 8,       // pending_signals is set and the state is exact
   BIS_REASON_CHECKSUM = 9,
   BIS_REASON_DIVERGED = 10,     // arg0 = enum bis_divergence, arg1 expected, arg2 found
-  BIS_REASON_ECHO = 11,         // replay: arg0 = record offset of a system call with an echo flag, args in gpr
+  BIS_REASON_ECHO = 11,         // replay: the echo buffer is to be emptied
   BIS_REASON_EVENT = 12,        // replay: the next record at ring_pos needs the supervisor
   BIS_REASON_SPECIAL = 13,      // a special instruction the runtime cannot do; arg0 = op
   BIS_REASON_AFTER = 14,        // record: arg0: a system call the supervisor let through is done; result in arg1
