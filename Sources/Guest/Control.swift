@@ -25,6 +25,52 @@ public struct Control {
   public static let pathCapacity = 992
   public var ranges: UnsafeMutablePointer<bis_range> { (base + 0x1400).assumingMemoryBound(to: bis_range.self) }
 
+  /// What belongs to each thread while another has the turn.
+  public var threads: UnsafeMutablePointer<bis_thread> {
+    (base + MemoryLayout<bis_control>.offset(of: \.threads)!).assumingMemoryBound(to: bis_thread.self)
+  }
+
+  /// One thread, which has the turn.
+  public func resetThreads(tid: UInt64) {
+    let area = UnsafeMutableRawPointer(threads)
+    area.initializeMemory(as: UInt8.self, repeating: 0, count: Int(BIS_MAX_THREADS) * MemoryLayout<bis_thread>.size)
+    block.pointee.turn = bis_turn()
+    block.pointee.turn.holder = 1
+    block.pointee.turn.count = 1
+    block.pointee.tid = tid
+    threads[0].alive = 1
+    threads[0].tid = tid
+  }
+
+  /// Whether the thread's state is the one in the control block.
+  public func isCurrent(_ tid: UInt64) -> Bool {
+    block.pointee.tid == tid && block.pointee.turn.holder == block.pointee.turn.current &+ 1
+  }
+
+  /// Index of a thread's area; nil for a vfork child.
+  public func threadIndex(_ tid: UInt64) -> Int? {
+    (0..<Int(BIS_MAX_THREADS)).first { threads[$0].alive != 0 && threads[$0].tid == tid }
+  }
+
+  /// Something is to be delivered to a stopped thread.
+  public func setPending(_ tid: UInt64, restarts: Bool) {
+    let index = threadIndex(tid)
+    if let index {
+      threads[index].restarts = restarts ? 1 : 0
+      threads[index].pending_signals = 1
+    }
+    if block.pointee.tid == tid || index.map({ block.pointee.turn.current == UInt32($0) }) ?? false {
+      block.pointee.pending_signals = 1
+    }
+  }
+
+  /// The current thread is about to get what is pending.
+  public func clearPending() {
+    block.pointee.pending_signals = 0
+    let current = Int(block.pointee.turn.current)
+    if current < Int(BIS_MAX_THREADS) { threads[current].pending_signals = 0 }
+  }
+
   private func words(_ offset: Int) -> UnsafeMutablePointer<UInt64> {
     (base + offset).assumingMemoryBound(to: UInt64.self)
   }
@@ -57,7 +103,7 @@ public struct Control {
     block.pointee.tick_target = target
     var share: UInt64 = 1 << 60
     if target != .max {
-      let left = target &- done
+      let left = target > done ? target - done : 0
       share = left == 0 ? 1 : (left - 1) / UInt64(BIS_TICK_WORDS) + 1
     }
     block.pointee.tick_done = done

@@ -131,9 +131,8 @@ extension GuestProcess {
 
   /// The runtime read or wrote the program's memory for it and that faulted. True when it could be told so.
   public func handleGuestAccessFault(_ r: Registers) throws(GuestError) -> Bool {
-    guard r.rip == Region.address(BIS_LABEL_PEEK_ACCESS) || r.rip == Region.address(BIS_LABEL_POKE_ACCESS) else {
-      return false
-    }
+    let places = [BIS_LABEL_PEEK_ACCESS, BIS_LABEL_POKE_ACCESS, BIS_LABEL_COPY_ACCESS]
+    guard places.contains(where: { Region.address($0) == r.rip }) else { return false }
     try kernel("set registers") { () throws(Errno) in
       var r = r
       r.rip = Region.address(BIS_LABEL_GUEST_FAULT)

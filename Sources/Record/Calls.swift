@@ -79,7 +79,8 @@ extension RecordSession {
       if p.guest.remove(low: a[0], high: a[0] + length) { try changed(p) }
       try finish(p, call, result, [.unmap(address: a[0], length: length)])
     case 25 where ok: try remapped(p, call, UInt64(bitPattern: result))
-    case 56, 57, 58, 435: try forkReturned(p, call, result)
+    case 56, 57, 58, 435:
+      if call.makesThread { try threadReturned(p, call, result) } else { try forkReturned(p, call, result) }
     case 2, 257: try fillProc(p, call, result)
     default: try finish(p, call, result)
     }

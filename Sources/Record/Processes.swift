@@ -16,6 +16,8 @@ extension RecordSession {
     static let parentSetTID: UInt64 = 0x10_0000
     static let thread: UInt64 = 0x1_0000
     static let setTLS: UInt64 = 0x8_0000
+    static let sigHand: UInt64 = 0x800
+    static let childClearTID: UInt64 = 0x20_0000
     static let untraced: UInt64 = 0x80_0000
     static let childSetTID: UInt64 = 0x100_0000
     static let pidFD: UInt64 = 0x1000
@@ -43,11 +45,7 @@ extension RecordSession {
   func clone(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
     guard let c = try cloneArguments(p, call) else { return try finish(p, call, -38) }
     let block = p.control.block
-    if c[0] & Clone.thread != 0 {
-      warn("\(p.executable) (pid \(p.guest.pid)) starts a thread: threads are not supported in this version; "
-        + "the call fails with EAGAIN")
-      return try finish(p, call, -11)
-    }
+    if c[0] & Clone.thread != 0 { return try makeThread(p, call, c) }
     if c[0] & (Clone.intoCgroup | Clone.clearSignalHandlers) != 0 { return try finish(p, call, -38) }
     let sharesMemory = c[0] & Clone.vm != 0
     if sharesMemory, c[0] & Clone.vfork == 0 || c[0] & Clone.setTLS != 0 || !p.vforkParents.isEmpty {
@@ -55,7 +53,7 @@ extension RecordSession {
       return try finish(p, call, -11)
     }
     p.forkFlags = c[0]
-    p.control.answers[0] = c[0] & ~Clone.untraced
+    p.control.answers[0] = c[0] & ~(Clone.untraced | (sharesMemory ? 0 : Clone.childClearTID))
     p.control.answers[1] = c[2]
     p.control.answers[2] = c[3]
     p.control.answers[3] = c[4]
@@ -81,6 +79,74 @@ extension RecordSession {
     }
   }
 
+  // MARK: Threads
+
+  /// Prepares the new thread's state; the runtime makes it.
+  private func makeThread(_ p: RecordedProcess, _ call: PendingCall, _ c: [UInt64]) throws(GuestError) {
+    let control = p.control
+    let block = control.block
+    guard c[0] & Clone.vm != 0, c[0] & Clone.sigHand != 0 else { return try finish(p, call, -22) }
+    guard p.vforkParents.isEmpty, c[0] & Clone.pidFD == 0 else { return try finish(p, call, -11) }
+    guard let index = (1..<Int(BIS_MAX_THREADS)).first(where: { control.threads[$0].alive == 0 }) else {
+      warn("\(p.executable) (pid \(p.guest.pid)) has \(BIS_MAX_THREADS) threads: more are not supported in this "
+        + "version; the call fails with EAGAIN")
+      return try finish(p, call, -11)
+    }
+    let t = control.threads + index
+    t.pointee = bis_thread()
+    UnsafeMutableRawPointer(t).copyMemory(from: control.base, byteCount: 16 * 8)
+    let gpr = UnsafeMutableRawPointer(t).assumingMemoryBound(to: UInt64.self)
+    gpr[0] = 0
+    gpr[1] = control.rip
+    gpr[11] = block.pointee.rflags
+    if c[1] != 0 { gpr[4] = c[1] }
+    t.pointee.rip = control.rip
+    t.pointee.rflags = block.pointee.rflags
+    t.pointee.fs_base = c[0] & Clone.setTLS != 0 ? c[4] : block.pointee.fs_base
+    t.pointee.gs_base = block.pointee.gs_base
+    t.pointee.stack_top = UInt64(BIS_THREADS_BASE) + UInt64(index + 1) * UInt64(BIS_THREAD_SPACE) - 64
+    t.pointee.xcr0 = block.pointee.xcr0
+    t.pointee.pkru = block.pointee.pkru
+    t.pointee.signal_mask = block.pointee.signal_mask
+    t.pointee.altstack_flags = 2
+    if c[0] & Clone.childClearTID != 0 { t.pointee.clear_child_tid = c[3] }
+    t.pointee.alive = 1
+    p.newThread = index
+    p.makingThread = index
+    p.control.answers[0] =
+      c[0] & ~(Clone.untraced | Clone.childSetTID | Clone.setTLS) | Clone.parentSetTID | Clone.childClearTID
+    p.control.answers[1] = UInt64(index)
+    var pending = call
+    pending.clone = c
+    p.pending = pending
+    block.pointee.answer = UInt64(BIS_ANSWER_THREAD.rawValue)
+  }
+
+  /// The parent is back from clone; the new thread waits for its turn.
+  func threadReturned(_ p: RecordedProcess, _ call: PendingCall, _ result: Int64) throws(GuestError) {
+    p.newThread = nil
+    guard result > 0, let c = call.clone else {
+      if let index = p.makingThread { p.control.threads[index].alive = 0 }
+      p.makingThread = nil
+      return try finish(p, call, result)
+    }
+    p.makingThread = nil
+    let bytes = withUnsafeBytes(of: Int32(truncatingIfNeeded: result)) { Array($0) }
+    var effects: [Effect] = [
+      .thread(
+        tid: UInt64(result), stack: c[1] != 0 ? c[1] : p.control.gpr[4],
+        fs: c[0] & Clone.setTLS != 0 ? c[4] : p.control.block.pointee.fs_base)
+    ]
+    for (flag, address) in [(Clone.parentSetTID, c[2]), (Clone.childSetTID, c[3])] where c[0] & flag != 0 {
+      do throws(GuestError) { try p.guest.write(address, bytes) } catch {
+        if case .gone = error { throw error }
+        continue  // (the kernel does not care either)
+      }
+      effects.append(.memory(address: address, Payload(bytes)))
+    }
+    try finish(p, call, result, effects)
+  }
+
   /// PTRACE_EVENT_FORK, VFORK, CLONE: the parent reports its child, inside the call.
   func forked(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
     let message = try kernelCall("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(tid) }
@@ -88,6 +154,11 @@ extension RecordSession {
     if let parent = p.vforkParents.last, parent == tid, p.guest.tid == tid {
       p.guest.tid = child
       p.control.block.pointee.tid = UInt64(child.rawValue)
+      processes[child] = p
+    } else if p.newThread != nil {
+      p.newThread = nil
+      p.wasThreaded = true
+      p.threads.insert(child)
       processes[child] = p
     } else {
       try makeChild(p, child)
@@ -116,6 +187,7 @@ extension RecordSession {
     let control = slot.control
     if c[1] != 0 { control.gpr[4] = c[1] }
     if c[0] & Clone.setTLS != 0 { control.block.pointee.fs_base = c[4] }
+    control.block.pointee.clear_child_tid = c[0] & Clone.childClearTID != 0 ? c[3] : 0
     var effects: [Effect] = []
     if c[0] & Clone.childSetTID != 0 {
       effects.append(.memory(address: c[3], Payload(withUnsafeBytes(of: child.rawValue) { Array($0) })))
@@ -187,6 +259,8 @@ extension RecordSession {
     let parentEvent = p.sink.eventCount
     let parentTape = p.sink.number
     if tid.rawValue == p.guest.pid {
+      for thread in p.threads { processes[thread] = nil }
+      p.guest.tid = tid
       try append(p, EventHead(.exec, rip: p.control.rip, value: nextTape, registers: p.pending?.hash ?? 0,
         arguments: SixWords(p.pending?.arguments ?? [0, 0, 0, 0, 0, 0])))
       p.endWritten = true
@@ -223,6 +297,7 @@ extension RecordSession {
   /// PTRACE_EVENT_EXIT: the last look at a thread.
   func exiting(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
     defer { resume(tid) }
+    if p.wasThreaded { return }  // what killed it is told by the leader's wait status, after all others'
     guard p.guest.tid == tid, p.guest.pid == tid.rawValue, !p.endWritten else { return }
     let status = try kernelCall("ask for the exit status") { () throws(Errno) in try Ptrace.eventMessage(tid) }
     let signal = status & 0x7F
@@ -239,8 +314,17 @@ extension RecordSession {
 
   func ended(_ p: RecordedProcess, _ tid: ThreadID, _ how: RecordOutcome) throws(GuestError) {
     processes[tid] = nil
+    p.threads.remove(tid)
     if tid == root { outcome = how }
     if p.guest.pid != tid.rawValue { return }  // a vfork child: the parent keeps the tape
+    if p.wasThreaded, !p.endWritten, case .signaled(let signal) = how {
+      try append(
+        p,
+        EventHead(
+          .exit, number: 1, flags: .asynchronous, rip: p.control.rip, value: UInt64(signal),
+          value2: UInt64(BIS_EXIT_AT_CALL.rawValue)))
+      p.endWritten = true
+    }
     switch how {
     case .exited(let status): try close(p, .exited(status))
     case .signaled(let signal): try close(p, .signalled(signal))

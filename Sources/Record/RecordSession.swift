@@ -127,8 +127,9 @@ final class RecordSession {
 
   private func stopped(_ p: RecordedProcess, _ tid: ThreadID, _ reason: StopReason) throws(GuestError) {
     switch reason {
-    case .signal(5) where p.control.reason != BIS_REASON_NONE:
+    case .signal(5) where p.control.reason != BIS_REASON_NONE && p.control.block.pointee.tid == UInt64(tid.rawValue):
       let why = p.control.reason
+      p.guest.tid = tid
       try serveRuntime(p, why)
     case .signal(let signal):
       try signalStop(p, tid, signal)

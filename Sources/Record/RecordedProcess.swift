@@ -5,6 +5,8 @@ import Tape
 
 /// A signal that has come and waits for a point where the program's state is exact.
 struct QueuedSignal {
+  /// The thread that the kernel has chosen.
+  let thread: ThreadID
   let number: Int32
   let information: [UInt8]
 }
@@ -17,6 +19,7 @@ struct PendingCall {
   var file: UInt64?
   /// clone: flags, stack, ptid, ctid, tls.
   var clone: [UInt64]?
+  var makesThread: Bool { (clone?[0] ?? 0) & 0x1_0000 != 0 }
   /// open in /proc: what the file shall hold.
   var content: [UInt8]?
 }
@@ -49,6 +52,14 @@ final class RecordedProcess {
   var beforeExec: ProgramState?
   /// Fork: the child's slot, prepared before the call.
   var childSlot: Slot?
+  /// clone: number of the thread that is being made.
+  var newThread: Int?
+  /// The same, until the parent is back.
+  var makingThread: Int?
+  /// Its threads but for vfork children.
+  var threads: Set<ThreadID>
+  /// There was more than one thread at some time.
+  var wasThreaded = false
   var forkFlags: UInt64 = 0
   /// Writable memory shared with others, if any.
   var sharesMemory = false
@@ -63,5 +74,6 @@ final class RecordedProcess {
   init(guest: GuestProcess, sink: TapeSink) {
     self.guest = guest
     self.sink = sink
+    threads = [guest.tid]
   }
 }

@@ -21,24 +21,31 @@ extension RecordSession {
   func signalStop(_ p: RecordedProcess, _ tid: ThreadID, _ signal: Int32) throws(GuestError) {
     let info = try kernelCall("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
     let r = try kernelCall("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
-    guard tid == p.guest.tid else {  // a vfork parent, suspended: what comes for it waits
+    if p.vforkParents.contains(tid) {  // a vfork parent, suspended: what comes for it waits
       return resume(tid, signal)
     }
+    let isCurrent = p.control.isCurrent(UInt64(tid.rawValue))
     if info.code > 0, [4, 5, 7, 8, 11].contains(signal) {
+      guard isCurrent else {
+        throw .unsupported("signal \(signal) in a thread that waits, at \(String(r.rip, radix: 16))")
+      }
+      p.guest.tid = tid
       if try fault(p, info, r) { resume(p.guest.tid) }
       return
     }
     let action = p.control.actions[Int(signal)]
     let ignored = action.handler == 1 || (action.handler == 0 && defaultAction(signal) == .ignore)
     if ignored {
-      try restartInterrupted(p, r)
+      try restartInterrupted(tid, r)
       return resume(tid)
     }
     if action.handler == 0, defaultAction(signal) == .stop { return resume(tid, signal) }
-    p.queue.append(QueuedSignal(number: signal, information: info.withBytes { Array($0) }))
-    p.control.block.pointee.pending_signals = 1
-    try makeStop(p, r, restarts: action.handler > 1 && action.flags & 0x1000_0000 != 0)
-    resume(p.guest.tid)
+    let restarts = action.handler > 1 && action.flags & 0x1000_0000 != 0
+    p.queue.append(QueuedSignal(thread: tid, number: signal, information: info.withBytes { Array($0) }))
+    p.control.setPending(UInt64(tid.rawValue), restarts: restarts)
+    if isCurrent { p.guest.tid = tid }
+    try makeStop(p, tid, r, restarts: restarts, isCurrent: isCurrent)
+    resume(tid)
   }
 
   private enum Restart {
@@ -46,8 +53,9 @@ extension RecordSession {
   }
 
   /// A signal that the program does not notice has interrupted a call that the kernel would not restart by itself.
-  private func restartInterrupted(_ p: RecordedProcess, _ r: Registers) throws(GuestError) {
-    guard r.rip == Region.address(BIS_LABEL_INTERRUPTIBLE_END), Int64(bitPattern: r.rax) == -4,
+  private func restartInterrupted(_ tid: ThreadID, _ r: Registers) throws(GuestError) {
+    let ends = [Region.address(BIS_LABEL_INTERRUPTIBLE_END), Region.address(BIS_LABEL_RELEASED_END)]
+    guard ends.contains(r.rip), Int64(bitPattern: r.rax) == -4,
       Int64(bitPattern: r.orig_rax) >= 0
     else { return }
     try kernelCall("set registers") { () throws(Errno) in
@@ -55,13 +63,14 @@ extension RecordSession {
       again.rip -= 2
       again.rax = r.orig_rax
       again.orig_rax = .max
-      try Ptrace.setRegisters(p.guest.tid, again)
+      try Ptrace.setRegisters(tid, again)
     }
   }
 
   /// Sees to it that the process stops soon where its state is exact.
-  private func makeStop(_ p: RecordedProcess, _ r: Registers, restarts: Bool) throws(GuestError) {
-    let tid = p.guest.tid
+  private func makeStop(
+    _ p: RecordedProcess, _ tid: ThreadID, _ r: Registers, restarts: Bool, isCurrent: Bool
+  ) throws(GuestError) {
     func set(_ change: (inout Registers) -> Void) throws(GuestError) {
       var new = r
       change(&new)
@@ -69,10 +78,16 @@ extension RecordSession {
     }
     switch p.guest.place(r.rip) {
     case .runtime:
-      let start = Region.address(BIS_LABEL_INTERRUPTIBLE_START), end = Region.address(BIS_LABEL_INTERRUPTIBLE_END)
+      var start = Region.address(BIS_LABEL_INTERRUPTIBLE_START), end = Region.address(BIS_LABEL_INTERRUPTIBLE_END)
+      var abort = Region.address(BIS_LABEL_INTERRUPTIBLE_ABORT)
+      if r.rip >= Region.address(BIS_LABEL_RELEASED_START), r.rip <= Region.address(BIS_LABEL_RELEASED_END) {
+        start = Region.address(BIS_LABEL_RELEASED_START)
+        end = Region.address(BIS_LABEL_RELEASED_END)
+        abort = Region.address(BIS_LABEL_RELEASED_ABORT)
+      }
       if r.rip >= start, r.rip < end {
         try set {
-          $0.rip = Region.address(BIS_LABEL_INTERRUPTIBLE_ABORT)
+          $0.rip = abort
           $0.orig_rax = .max
         }
       } else if r.rip == end, Int64(bitPattern: r.orig_rax) >= 0 {
@@ -84,7 +99,7 @@ extension RecordSession {
             $0.orig_rax = .max
           }
         }
-      } else {
+      } else if isCurrent {
         p.control.expireAtNextTick()
       }
     case .translated:
@@ -98,7 +113,7 @@ extension RecordSession {
       }
       p.control.expireAtNextTick()
     case .outside:
-      p.control.expireAtNextTick()
+      if isCurrent { p.control.expireAtNextTick() }
     }
   }
 
@@ -115,12 +130,13 @@ extension RecordSession {
     } else if block.pointee.restart_syscall != 0 {
       flags.insert(.atEntry)
     }
-    block.pointee.pending_signals = 0
+    p.control.clearPending()
     // The first one the kernel has found unblocked (perhaps by the mask of a sigsuspend under way).
     var isFirst = block.pointee.held_signals == 0
+    let tid = p.guest.tid
     while let i = p.queue.firstIndex(where: {
-      isFirst && RecordSession.faultSignals >> UInt64($0.number - 1) & 1 == 0
-        || block.pointee.signal_mask >> UInt64($0.number - 1) & 1 == 0
+      $0.thread == tid && (isFirst && RecordSession.faultSignals >> UInt64($0.number - 1) & 1 == 0
+        || block.pointee.signal_mask >> UInt64($0.number - 1) & 1 == 0)
     }) {
       isFirst = false
       let signal = p.queue.remove(at: i)
@@ -143,7 +159,7 @@ extension RecordSession {
         p, signal.number, signal.information, action, cause: BIS_SIGNAL_ASYNC, flags: flags, trap: 0, error: 0, cr2: 0)
       flags = []
     }
-    block.pointee.held_signals = p.queue.reduce(0) { $0 | 1 << UInt64($1.number - 1) }
+    block.pointee.held_signals = p.queue.reduce(0) { $1.thread != tid ? $0 : $0 | 1 << UInt64($1.number - 1) }
     return true
   }
 

@@ -50,6 +50,7 @@ extension ReplaySession {
     block.pointee.tape = tape
     block.pointee.echo_used = 0
     block.pointee.echo_time = 0
+    control.resetThreads(tid: UInt64(p.recordedPID))
     block.pointee.tick_done = 0
     for i in 0..<Int(BIS_TICK_WORDS) {
       control.tick[i] = 0
@@ -163,16 +164,22 @@ extension ReplaySession {
     p.control.block.pointee.answer = UInt64(BIS_ANSWER_FORK.rawValue)
   }
 
-  /// PTRACE_EVENT_FORK of a replay process: the child is replayed first, to its end.
-  func forked(_ p: ReplayedProcess) throws(GuestError) {
-    guard let (slot, tape, pid) = p.child else { throw .unsupported("a fork that no tape knows of") }
-    p.child = nil
+  /// PTRACE_EVENT_FORK of a replay process: the child is replayed first, to its end. PTRACE_EVENT_CLONE: a thread.
+  func forked(_ p: ReplayedProcess, isThread: Bool) throws(GuestError) {
     let message = try kernelCall("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(p.guest.tid) }
     let tid = ThreadID(Int32(truncatingIfNeeded: message))
     if early.remove(tid) == nil {
       let status = try kernelCall("wait for the child") { () throws(Errno) in try wait(for: tid) }
       guard case .stopped = status.kind else { throw .gone }
     }
+    if isThread {
+      p.threads.insert(tid)
+      processes[tid] = p
+      try? Ptrace.cont(tid, 0)
+      return resume(p)
+    }
+    guard let (slot, tape, pid) = p.child else { throw .unsupported("a fork that no tape knows of") }
+    p.child = nil
     slot.copyState(of: p.guest.slot)
     let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape) }
     let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
@@ -223,6 +230,8 @@ extension ReplaySession {
         throw divergence(p, "registers differ at the end of the process")
       }
       return try end(p, head.number == 0 ? Int32(head.value) : 128 + Int32(head.value))
+    case .threadSwitch:
+      throw divergence(p, "a thread switch at another place than in the recording")
     case .exec:
       return try end(p, nil)
     case .lost:
@@ -281,7 +290,9 @@ extension ReplaySession {
         || (head.kind == .signal && head.flags.isDisjoint(with: [.asynchronous, .atEntry])
           && head.value != UInt64(BIS_SIGNAL_FAULT.rawValue))
       if !immediate {
-        let stops = head.flags.contains(.asynchronous) && (head.kind == .signal || head.kind == .exit)
+        let stops =
+          head.flags.contains(.asynchronous)
+          && (head.kind == .signal || head.kind == .exit || head.kind == .threadSwitch)
         p.control.setTicks(target: stops ? head.ticks : .max)
         return
       }
@@ -294,10 +305,13 @@ extension ReplaySession {
 
   // MARK: Signals and faults
 
-  func signalStop(_ p: ReplayedProcess, _ signal: Int32) throws(GuestError) {
-    let tid = p.guest.tid
+  func signalStop(_ p: ReplayedProcess, _ tid: ThreadID, _ signal: Int32) throws(GuestError) {
     let info = try kernelCall("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
-    guard info.code > 0, [4, 5, 7, 8, 11].contains(signal) else { return resume(p) }  // from outside: not the program's
+    guard info.code > 0, [4, 5, 7, 8, 11].contains(signal) else {  // from outside: not the program's
+      try? Ptrace.cont(tid, 0)
+      return
+    }
+    p.guest.tid = tid
     let r = try kernelCall("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
     if try p.guest.handleGuardedWrite(info, r) { return resume(p) }
     switch p.guest.place(r.rip) {
@@ -342,18 +356,13 @@ extension ReplaySession {
 
   /// The replay of this tape is done: its process goes; a parent that waits for it goes on. Always false.
   private func end(_ p: ReplayedProcess, _ status: Int32?) throws(GuestError) -> Bool {
-    let tid = p.guest.tid
     takeEcho(p)
     report.events += p.control.block.pointee.event_count
     finished.insert(p.feed.tape)
     if let status { exitStatus[p.feed.tape] = status }
-    processes[tid] = nil
-    try? Ptrace.kill(process: tid)
-    while let s = try? wait(for: tid) {
-      if case .stopped = s.kind { try? Ptrace.cont(tid, 0) } else { break }
-    }
+    endProcess(p)
     rings.release(p.guest.slot)
-    if let parent = waiting.removeValue(forKey: tid) { resume(parent) }
+    if let parent = waiting.removeValue(forKey: ThreadID(p.guest.pid)) { resume(parent) }
     return false
   }
 

@@ -142,17 +142,24 @@ final class ReplaySession {
     switch status.kind {
     case .exited, .signaled:
       processes[status.tid] = nil
+      p.threads.remove(status.tid)
+      if status.tid.rawValue != p.guest.pid { return }
       throw divergence(p, "the replay process ended by itself")
     case .stopped(.signal(5)) where p.control.reason != BIS_REASON_NONE:
       let why = p.control.reason
+      p.guest.tid = status.tid
       p.control.block.pointee.reason = 0
       if try serveRuntime(p, why) { resume(p) }
     case .stopped(.signal(let signal)):
-      try signalStop(p, signal)
-    case .stopped(.event(.fork)), .stopped(.event(.clone)), .stopped(.event(.vfork)):
-      try forked(p)
+      try signalStop(p, status.tid, signal)
+    case .stopped(.event(.fork)), .stopped(.event(.vfork)):
+      p.guest.tid = status.tid
+      try forked(p, isThread: false)
+    case .stopped(.event(.clone)):
+      p.guest.tid = status.tid
+      try forked(p, isThread: true)
     default:
-      resume(p)
+      try? Ptrace.cont(status.tid, 0)
     }
   }
 
@@ -193,12 +200,18 @@ final class ReplaySession {
   }
 
   func killAll() {
-    for tid in processes.keys {
-      try? Ptrace.kill(process: tid)
+    while let p = processes.first?.value { endProcess(p) }
+  }
+
+  /// Kills a process and waits until it is gone; its leader is the last thread that ends.
+  func endProcess(_ p: ReplayedProcess) {
+    let leader = ThreadID(p.guest.pid)
+    try? Ptrace.kill(process: leader)
+    for tid in p.threads.filter({ $0 != leader }) + [leader] {
       while let status = try? wait(for: tid) {
         if case .stopped = status.kind { try? Ptrace.cont(tid, 0) } else { break }
       }
+      processes[tid] = nil
     }
-    processes = [:]
   }
 }

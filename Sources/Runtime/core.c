@@ -12,7 +12,7 @@ RT void bis_set_ticks(control *c) {
   uint64_t done = ticks_now(c);
   uint64_t share = 1ull << 60;
   if (c->tick_target != ~0ull) {
-    uint64_t left = c->tick_target - done;
+    uint64_t left = c->tick_target > done ? c->tick_target - done : 0;
     share = left == 0 ? 1 : (left - 1) / BIS_TICK_WORDS + 1;
   }
   c->tick_done = done;
@@ -118,7 +118,16 @@ RT void bis_on_expired(control *c) {
   uint64_t done = ticks_now(c);
   c->tick_done = done;
   for (int i = 0; i < BIS_TICK_WORDS; i++) c->tick_start[i] = c->tick[i];
-  if (done >= c->tick_target || c->pending_signals) bis_trap(c, BIS_REASON_EXPIRED);
+  if (c->mode == BIS_MODE_REPLAY) {
+    while (ticks_now(c) >= c->tick_target)
+      if (!bis_replay_preempt(c)) {
+        bis_trap(c, BIS_REASON_EXPIRED);
+        break;
+      }
+  } else {
+    if (!c->pending_signals && done >= c->tick_target) bis_preempt(c);
+    if (c->pending_signals) bis_trap(c, BIS_REASON_EXPIRED);
+  }
   bis_set_ticks(c);
 }
 
@@ -180,6 +189,7 @@ RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t
   MAP_AT(BIS_FAST_TABLE, BIS_FAST_TABLE_SIZE, 3, MAP_PRIVATE_, region_fd, BIS_FILE_FAST)
   MAP_AT(BIS_FAST_TABLE + BIS_FAST_TABLE_SIZE, BIS_PRIVATE_SIZE - BIS_FAST_TABLE_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_,
          -1, 0)
+  MAP_AT(BIS_THREADS_BASE, BIS_THREADS_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_ | MAP_NORESERVE_, -1, 0)
 #undef MAP_AT
   if (rings >= 0) bis_raw6(SYS_close_, rings, 0, 0, 0, 0, 0);
   bis_raw6(SYS_close_, region_fd, 0, 0, 0, 0, 0);

@@ -156,6 +156,61 @@ bis_interruptible_abort:
         movq    $-512, %rax
         ret
 
+// long bis_raw_released(const long words[7], volatile uint64_t *pending): words = number, arguments. Likewise for a
+// thread that has given the turn away: `pending` is its own flag.
+        .globl  bis_raw_released, bis_released_start, bis_released_end, bis_released_abort
+        .hidden bis_raw_released, bis_released_start, bis_released_end, bis_released_abort
+        .p2align 4
+bis_raw_released:
+        movq    %rsi, %r11
+        movq    %rdi, %rax
+        movq    8(%rax), %rdi
+        movq    16(%rax), %rsi
+        movq    24(%rax), %rdx
+        movq    32(%rax), %r10
+        movq    40(%rax), %r8
+        movq    48(%rax), %r9
+        movq    (%rax), %rax
+bis_released_start:
+        cmpq    $0, (%r11)
+        jne     bis_released_abort
+        syscall
+bis_released_end:
+        ret
+bis_released_abort:
+        movq    $-512, %rax
+        ret
+
+// long bis_raw_thread(long flags, uint64_t stack, uint64_t *ptid, uint32_t *ctid, uint32_t index): the new thread has
+// `stack` and goes to bis_thread_main(c, index).
+        .globl  bis_raw_thread
+        .hidden bis_raw_thread, bis_thread_main
+        .p2align 4
+bis_raw_thread:
+        movl    $56, %eax
+        movq    %rcx, %r10
+        movl    %r8d, %r9d
+        xorl    %r8d, %r8d
+        syscall
+        testq   %rax, %rax
+        je      1f
+        ret
+1:      movq    %gs:BIS_C_SELF, %rdi
+        movl    %r9d, %esi
+        call    bis_thread_main
+        jmp     bis_leave
+
+// int bis_copy(void *to, const void *from, uint64_t count): 1, or 0 when the program's memory is not there.
+        .globl  bis_copy, bis_copy_access
+        .hidden bis_copy, bis_copy_access
+        .p2align 4
+bis_copy:
+        movq    %rdx, %rcx
+bis_copy_access:
+        rep movsb
+        movl    $1, %eax
+        ret
+
 // long bis_raw_vfork(long nr, long a, long b, long c, long d, long e): the child (CLONE_VM) must not return on
 // our stack: it moves below and leaves for program code with rax = 0. The parent returns the pid.
         .globl  bis_raw_vfork

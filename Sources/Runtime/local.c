@@ -266,8 +266,8 @@ RT int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t a[6
   case BIS_LOCAL_COPY_RANGE: return local_copy_range(c, a, nr, e);
   case BIS_LOCAL_RLIMIT: return local_rlimit(a, nr, e);
   case BIS_LOCAL_SET_TID_ADDRESS:
-    c->clear_child_tid = a[0];
-    return native(nr, a);
+    c->clear_child_tid = a[0];  // (not told to the kernel: the word is written when the recording says so)
+    return bis_raw6(SYS_gettid_, 0, 0, 0, 0, 0, 0);
   case BIS_LOCAL_CLOSE:
     result = native(nr, a);
     note_descriptor(c, (int32_t)a[0], 0);

@@ -163,6 +163,17 @@ RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const u
       return 1;
     }
     break;
+  case BIS_ANSWER_THREAD: {
+    uint32_t index = (uint32_t)c->answer_arg[1];
+    struct bis_thread *t = &c->threads[index];
+    r = bis_raw_thread((long)c->answer_arg[0], t->stack_top, &t->tid, &t->alive, index);
+    if (r > 0) {
+      c->turn.count++;
+      c->tick_target = ticks_now(c) + BIS_TIME_SLICE;
+      bis_set_ticks(c);
+    }
+    break;
+  }
   case BIS_ANSWER_FORK:
     r = do_fork(c);
     if (r == 0) {  // the child: its tape began with START
@@ -194,6 +205,19 @@ RT_INLINE int may_be_proc(uint64_t address) {
   return (word & 0xFFFFFFFFFFFF) == 0x2F636F72702F;  // "/proc/"
 }
 
+/// SYS_exit of a thread while others live.
+RT static void end_thread(control *c, const uint64_t a[6], uint32_t nr, uint64_t hash) {
+  uint64_t at = c->clear_child_tid, zero = 0, all = ~0ull;
+  bis_raw6(SYS_rt_sigprocmask_, 2, (long)&all, 0, 8, 0, 0);
+  int writes = at && bis_copy((void *)at, &zero, 4);
+  log_event(c, BIS_KIND_SYSCALL, nr, BIS_FLAG_NO_RETURN | BIS_FLAG_THREAD_END, (uint64_t)writes, 0, hash, a);
+  if (writes) log_memory(c, at, 4);
+  log_commit(c);
+  bis_raw6(273 /* set_robust_list */, 0, 24, 0, 0, 0, 0);  // what it points to may be gone before this thread is
+  if (writes) bis_raw6(202 /* futex */, (long)at, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
+  bis_thread_end(c);
+}
+
 RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   uint64_t a[6];
   get_arguments(c, a);
@@ -213,6 +237,10 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     interrupted(c, d);
     return;
   }
+  if (nr == SYS_exit_ && has_others(c)) {
+    end_thread(c, a, nr, hash);
+    return;
+  }
   if (plan.klass == BIS_CLASS_HOT) {
     if (plan.special == 1 && plan.path_arg < 6 && may_be_proc(a[plan.path_arg])) plan.klass = BIS_CLASS_SUPERVISOR;
   }
@@ -230,6 +258,10 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     bis_before_call(&plan, a, &before);
     if (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV)
       flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
+    if (has_others(c) && !flags && (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV)) {
+      result = bis_blocking_call(c, &plan, nr, a, &before);
+      break;
+    }
     result = bis_local(c, &plan, a, nr, &local);
     if (local.ask && ask_supervisor(c, d, a, nr, hash)) {
       bis_record_settle(c);
@@ -237,6 +269,10 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     }
     break;
   default:
+    if (has_others(c) && (plan.may_block || nr == 24 /* sched_yield */)) {
+      result = bis_blocking_call(c, &plan, nr, a, &before);
+      break;
+    }
     bis_before_call(&plan, a, &before);
     result = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
   }

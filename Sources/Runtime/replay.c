@@ -35,7 +35,7 @@ RT void bis_replay_settle(control *c) {
       bis_trap(c, BIS_REASON_EVENT);  // consumes it
       continue;
     }
-    if (flags & BIS_FLAG_ASYNC && (kind == BIS_KIND_SIGNAL || kind == BIS_KIND_EXIT)) target = e->ticks;
+    if (flags & BIS_FLAG_ASYNC && (kind == BIS_KIND_SIGNAL || kind == BIS_KIND_EXIT || kind == BIS_KIND_SWITCH)) target = e->ticks;
     break;
   }
   if (c->tick_target != target) {
@@ -129,6 +129,9 @@ RT static int replay_effect(control *c, const struct bis_record *r) {
   case BIS_KIND_ADVISE:
     if (!in_region(x->address, x->length))
       result = bis_raw6(SYS_madvise_, (long)x->address, (long)x->length, 4, 0, 0, 0);
+    return 0;
+  case BIS_KIND_THREAD:
+    bis_replay_thread(c, x);
     return 0;
   case BIS_KIND_LIMIT:
     replay_limit(x->address, x->length);
@@ -252,10 +255,42 @@ RT static int not_a_call(control *c, const struct bis_descriptor *d, const struc
   return 0;
 }
 
+RT void bis_replay_take_turn(control *c) {
+  struct bis_event *e = (struct bis_event *)next_record(c);
+  if (!e || e->h.kind != BIS_KIND_SWITCH || e->tid != (uint32_t)c->tid)
+    diverged(c, BIS_DIVERGED_KIND, e ? e->h.kind : 0, BIS_KIND_SWITCH);
+  else if (e->ticks != ticks_now(c)) diverged(c, BIS_DIVERGED_TICKS, e->ticks, ticks_now(c));
+  c->ring_pos += e->h.size;
+  c->event_count++;
+}
+
+RT int bis_replay_preempt(control *c) {
+  struct bis_event *e = (struct bis_event *)next_record(c);
+  if (!e || e->h.kind != BIS_KIND_SWITCH || !(e->h.flags & BIS_FLAG_ASYNC)) return 0;
+  bis_replay_hand_over(c, e->tid, 0);
+  bis_replay_settle(c);
+  return 1;
+}
+
+/// The current thread is gone: another one goes on, or the process ends here.
+RT static void end_thread(control *c) {
+  struct bis_event *e = (struct bis_event *)next_record(c);
+  if (e && e->h.kind == BIS_KIND_SWITCH) bis_replay_hand_over(c, e->tid, 1);
+  if (e && (e->h.kind == BIS_KIND_EXIT || e->h.kind == BIS_KIND_LOST)) {
+    c->arg[0] = 0;
+    bis_trap(c, BIS_REASON_EVENT);
+  }
+  diverged(c, BIS_DIVERGED_KIND, e ? e->h.kind : 0, BIS_KIND_SWITCH);
+}
+
 RT void bis_replay_syscall(control *c, const struct bis_descriptor *d) {
   struct bis_event *e = (struct bis_event *)next_record(c);
   uint64_t hash = register_hash(c);
   uint32_t nr = (uint32_t)c->gpr[RAX];
+  while (e && e->h.kind == BIS_KIND_SWITCH && !(e->h.flags & BIS_FLAG_ASYNC)) {
+    bis_replay_hand_over(c, e->tid, 0);
+    e = (struct bis_event *)next_record(c);
+  }
   if (!e) {
     diverged(c, BIS_DIVERGED_END, 0, nr);
     return;
@@ -294,6 +329,10 @@ RT void bis_replay_syscall(control *c, const struct bis_descriptor *d) {
     c->ring_pos += size;
   }
   c->event_count++;
+  if (flags & BIS_FLAG_THREAD_END) {
+    end_thread(c);
+    return;
+  }
   if (flags & (BIS_FLAG_ECHO_OUT | BIS_FLAG_ECHO_ERR)) {
     echo_write(c, stamp, flags & BIS_FLAG_ECHO_OUT ? 1 : 2, value, value2 != 0);
   }

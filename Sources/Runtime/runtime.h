@@ -26,6 +26,9 @@ long bis_raw6(long nr, long a, long b, long c, long d, long e, long f);
 long bis_raw6_interruptible(long nr, long a, long b, long c, long d, long e, long f);
 long bis_raw_vfork(long nr, long a, long b, long c, long d, long e);
 void bis_stop(void);
+long bis_raw_released(const long words[7], volatile uint64_t *pending);
+long bis_raw_thread(long flags, uint64_t stack, uint64_t *ptid, uint32_t *ctid, uint32_t index);
+int bis_copy(void *to, const void *from, uint64_t count);
 
 RT_INLINE void copy_bytes(void *to, const void *from, uint64_t n) {
   __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
@@ -65,5 +68,18 @@ void bis_replay_special(control *c, const struct bis_descriptor *d);
 void bis_int80(control *c, const struct bis_descriptor *d);
 void bis_record_settle(control *c);   // after an event: signals, checksums
 void bis_replay_settle(control *c);   // after an event: what comes next without program code in between
+// Threads (threads.c).
+RT_INLINE int has_others(const control *c) { return c->turn.count > 1 && c->vfork_depth == 0; }
+void bis_preempt(control *c);         // record: the time slice is over
+void bis_release_turn(control *c);    // others may run
+void bis_take_turn(control *c, uint32_t me);
+void bis_thread_end(control *c);      // the current thread is gone: does not return
+int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6],
+                          struct bis_before *before);
+void bis_replay_thread(control *c, const struct bis_effect_range *x); // makes one
+void bis_replay_hand_over(control *c, uint32_t tid, int ends);        // until the current thread has the turn again
+int bis_replay_preempt(control *c);   // 0: not a thread switch
+void bis_replay_take_turn(control *c);  // consumes the SWITCH event of the current thread
+
 int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t args[6], uint32_t nr, struct bis_local_effects *effects);
 #endif

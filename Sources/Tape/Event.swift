@@ -50,7 +50,7 @@ public enum EffectKind: UInt8, Sendable, CaseIterable {
   case signalInfo = 72
   case checksumRange = 73
   case advise = 74
-  case bases = 75, limit = 76, output = 77
+  case bases = 75, limit = 76, output = 77, thread = 78
 }
 
 /// `enum bis_record_flags`.
@@ -71,6 +71,8 @@ public struct EventFlags: OptionSet, Hashable, Sendable {
   public static let noReturn = EventFlags(rawValue: 32)
   /// A signal taken at a system call's entry: the call is not done.
   public static let atEntry = EventFlags(rawValue: 64)
+  /// A system call: the thread is gone.
+  public static let threadEnd = EventFlags(rawValue: 128)
 }
 
 /// The arguments of a system call.
@@ -197,6 +199,8 @@ public enum Effect: Hashable, Sendable {
   case output(stream: UInt64, Payload)
   /// A resource limit (`RLIMIT_*`) of the process from here on.
   case limit(resource: UInt64, soft: UInt64)
+  /// A new thread of the process: it begins with its parent's registers, but for result 0, stack and FS base.
+  case thread(tid: UInt64, stack: UInt64, fs: UInt64)
   /// The checksum of a range of memory.
   case checksumRange(address: UInt64, length: UInt64, checksum: UInt64)
 
@@ -214,6 +218,7 @@ public enum Effect: Hashable, Sendable {
     case .signalInfo: .signalInfo
     case .checksumRange: .checksumRange
     case .limit: .limit
+    case .thread: .thread
     case .output: .output
     case .advise: .advise
     case .bases: .bases

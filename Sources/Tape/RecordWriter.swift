@@ -116,6 +116,7 @@ public struct RecordWriter {
     case .advise(let address, let length, let advice): words(.advise, [address, length, advice])
     case .bases(let fs, let gs): words(.bases, [fs, gs, 0])
     case .output(let stream, let payload): payload.bytes.withUnsafeBytes { self.payload(.output, address: stream, bytes: $0) }
+    case .thread(let tid, let stack, let fs): words(.thread, [tid, stack, fs])
     case .limit(let resource, let soft): words(.limit, [resource, soft, 0])
     case .checksumRange(let address, let length, let checksum): words(.checksumRange, [address, length, checksum])
     }

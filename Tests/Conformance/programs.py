@@ -112,12 +112,33 @@ int main() {
 C
 """
 
+PYTHON_THREADS = """cat > threads.py <<'P'
+import queue, subprocess, threading
+q, lock, out = queue.Queue(), threading.Lock(), []
+def work():
+    while True:
+        i = q.get()
+        if i is None: return
+        with lock: out.append(i * i)
+ts = [threading.Thread(target=work) for _ in range(4)]
+for t in ts: t.start()
+for i in range(100): q.put(i)
+for t in ts: q.put(None)
+for t in ts: t.join()
+print(sum(out))
+def run(): print(subprocess.run(["/bin/echo", "from a thread"], capture_output=True).stdout)
+t = threading.Thread(target=run)
+t.start()
+t.join()
+P
+"""
+
 GIT = r"""cat > git.sh <<'SCRIPT'
 set -e
 export GIT_AUTHOR_DATE='2024-01-01T00:00:00Z' GIT_COMMITTER_DATE='2024-01-01T00:00:00Z' GIT_CONFIG_NOSYSTEM=1
 git init -q -b main repo; cd repo
 git config user.name guest; git config user.email guest@example.org
-git config pack.threads 1; git config index.threads 1; git config core.preloadIndex false; git config gc.auto 0
+git config gc.auto 0
 for i in 1 2 3 4 5; do
   seq $i $((i * 50)) > file$i; mkdir -p d$i; echo "content $i" > d$i/x; git add .; git commit -q -m "commit $i"
 done
@@ -203,6 +224,13 @@ def rows():
         Row("programs/gzip", ["gzip", "-9nk", "numbers"], NUMBERS, checksum=5),
         Row("programs/xz", ["xz", "-T1", "-k", "numbers"], NUMBERS, checksum=20),
         Row("programs/zstd", ["zstd", "--single-thread", "--no-asyncio", "-q", "numbers", "-o", "numbers.zst"], NUMBERS, needs=("zstd",)),
+        Row("programs/zstd_T2", ["zstd", "-T2", "-q", "numbers", "-o", "numbers.zst"], NUMBERS, needs=("zstd",), checksum=50),
+        Row("programs/xz_T2", ["xz", "-T2", "-1", "--block-size=100000", "-k", "numbers"], NUMBERS, checksum=50),
+        Row("programs/pigz", ["pigz", "-p2", "-k", "numbers"], NUMBERS, needs=("pigz",), checksum=50),
+        Row("programs/sort_parallel", ["sort", "--parallel=2", "-S", "1M", "-k2", "numbers"], NUMBERS, checksum=20),
+        Row("programs/node", ["node", "-e", "setTimeout(() => console.log([1, 2, 3].map(x => x * x)), 20)"], needs=("node",),
+            long=True, checksum=1000, timeout=120),
+        Row("programs/java_version", ["java", "-version"], needs=("java",), long=True, checksum=1000, timeout=120),
         Row("programs/grep", ["grep", "-rn", "word4[0-9]$", "tree"], MAKE_TREE, checksum=5),
         Row("programs/awk", ["awk", "{s[$1 % 10] += $2} END {for (i = 0; i < 10; i++) print i, s[i]}", "numbers"], NUMBERS),
         Row("programs/sed", ["sed", "-n", r"s/\([0-9]*\) \(.*5\)$/\2:\1/p", "numbers"], NUMBERS, checksum=10),
@@ -222,6 +250,7 @@ def rows():
         Row("programs/dash", ["sh", "-c", "seq 5 | while read x; do echo $(expr $x + 1); done; exit 4"]),
         Row("programs/python_start", ["/usr/bin/python3", "-c", "print('hello')"], checksum=20),
         Row("programs/python", ["/usr/bin/python3", "script.py"], PYTHON_SCRIPT, env={"PYTHONHASHSEED": "0"}, checksum=50),
+        Row("programs/python_threads", ["/usr/bin/python3", "threads.py"], PYTHON_THREADS, checksum=200),
         Row("programs/python_random", ["/usr/bin/python3", "-c", "import random,uuid,time;print(random.random(),uuid.uuid4(),time.time(),id(time))"],
             varies=True, checksum=20),
         Row("programs/perl", ["perl", "script.pl"], PERL_SCRIPT, checksum=20),

@@ -27,6 +27,8 @@
 #define BIS_WINDOW_SIZE    0x000000210000
 #define BIS_PRIVATE_BASE   0x5554D2000000 // rw- private fast lookup table, runtime stack, scratch
 #define BIS_PRIVATE_SIZE   0x000000180000
+#define BIS_THREADS_BASE   0x5554D3000000 // rw- private runtime stack and scratch of each thread but for the first's stack
+#define BIS_THREADS_SIZE   0x000005000000
 #define BIS_DOMAINS_BASE   0x5554D8000000 // r-- shared  hash tables guest address -> translated code
 #define BIS_DOMAINS_SIZE   0x000008000000
 #define BIS_CODE_BASE      0x5554E0000000 // r-x shared  translated code
@@ -39,6 +41,12 @@
 #define BIS_STACK_TOP       (BIS_PRIVATE_BASE + 0xC0000)  // runtime stack, grows down from here (256 KiB below)
 #define BIS_SCRATCH         (BIS_PRIVATE_BASE + 0xC0000)  // 64-byte aligned scratch (XSAVE images), 256 KiB
 #define BIS_SCRATCH_SIZE    0x40000
+
+// Threads of a process: 1 MiB each at BIS_THREADS_BASE + index * BIS_THREAD_SPACE: scratch below, runtime stack above.
+#define BIS_MAX_THREADS     80
+#define BIS_THREAD_SPACE    0x100000
+#define BIS_THREAD_SCRATCH  0xE0000  // bytes of scratch for results that the kernel writes while others have the turn
+#define BIS_TIME_SLICE      2000000  // ticks that a thread may run while others are ready
 
 // Inside the window.
 #define BIS_CONTROL_SIZE    0x10000
@@ -117,6 +125,29 @@ struct bis_shared { uint64_t stamp; }; // next trace-wide order stamp
 
 struct bis_sigaction { uint64_t handler, flags, restorer, mask; }; // the kernel's order
 
+// What of the control block belongs to one thread, while another has the turn. 512 bytes.
+struct bis_thread {
+  uint64_t gpr[16], rip, rflags, fs_base, gs_base, resume_host, stack_top;
+  uint64_t xcr0, pkru, signal_mask, altstack_sp, altstack_flags, altstack_size;
+  uint64_t tid, clear_child_tid, restart_syscall, held_signals;
+  uint64_t pending_signals;  // supervisor: something to deliver to this thread; set here and, when it is current, there
+  uint64_t restarts;         // supervisor: the handler of the signal that came last has SA_RESTART
+  uint32_t alive;            // 0: free; the kernel clears it when the thread is gone (CLONE_CHILD_CLEARTID)
+  uint32_t wake;             // futex: 1 = this thread has the turn
+  uint64_t reserved[29];
+};
+// Who runs program code. Only the thread that has the turn touches the rest of the control block.
+struct bis_turn {
+  uint32_t lock;             // spin lock of holder and the ready list (0: free)
+  uint32_t holder;           // index + 1 of the thread that has the turn; 0: nobody
+  uint32_t current;          // index of the thread whose state is in the control block; ~0: none
+  uint32_t count;            // threads
+  uint32_t ready_head, ready_count;
+  uint32_t flags;            // BIS_FLAG_ASYNC: the last one was preempted
+  uint32_t reserved;
+  uint8_t ready[96];         // ring: indices of threads that wait for the turn
+};
+
 struct bis_control {
   uint64_t gpr[16];            // 0x000
   uint64_t rip, rflags;        // 0x080
@@ -169,7 +200,12 @@ struct bis_control {
   uint8_t std_fd[1024];                  // 0xC20: 0 not a standard stream of bis, 1 its stdout, 2 its stderr
   char path[992];                        // 0x1020 replay: file to map, from the supervisor
   struct bis_range ranges[BIS_MAX_RANGES]; // 0x1400: sorted by low
+  struct bis_turn turn;                  // 0x5400
+  struct bis_thread threads[BIS_MAX_THREADS]; // 0x5480
 };
+_Static_assert(sizeof(struct bis_thread) == 512, "bis_thread");
+_Static_assert(sizeof(struct bis_turn) == 128, "bis_turn");
+_Static_assert(__builtin_offsetof(struct bis_control, turn) == 0x5400, "turn");
 _Static_assert(__builtin_offsetof(struct bis_control, spill) == BIS_C_SPILL, "spill");
 _Static_assert(__builtin_offsetof(struct bis_control, tick) == BIS_C_TICK, "tick");
 _Static_assert(__builtin_offsetof(struct bis_control, tick_start) == BIS_C_TICK_START, "tick_start");
@@ -212,6 +248,7 @@ enum bis_answer {
   BIS_ANSWER_VFORK = 5,   // the same, sharing memory; child's rsp answer_arg[4] (0: same)
   BIS_ANSWER_MOVED = 6,   // registers and rip are new (rt_sigreturn)
   BIS_ANSWER_ERROR = 7,   // fails with answer_arg[0] (-errno): log as a plain call
+  BIS_ANSWER_THREAD = 8,  // clone with flags answer_arg[0]: thread number answer_arg[1] is prepared; then REASON_AFTER
 };
 
 enum bis_stat {
@@ -264,7 +301,7 @@ enum bis_kind {
   BIS_KIND_EXEC = 6,      // bis_event; value = tape number that goes on. Last event of the tape.
   BIS_KIND_CHECKSUM = 7,  // bis_event; value = checksum of registers, value2 = of memory; effects: CHECKSUM_RANGE*
   BIS_KIND_VFORK_LEAVE = 8, // bis_event; the vfork child is gone: the parent's registers come back, rax = value
-  BIS_KIND_SWITCH = 9,    // reserved: thread switch
+  BIS_KIND_SWITCH = 9,    // bis_event; thread tid has the turn from here on, before it thread `value` had it
   BIS_KIND_LOST = 10,     // bis_event; the recording ended here without the program's end (bis was killed, disk full): nr = reason
 
   BIS_KIND_MEMORY = 64,   // bis_effect_memory + bytes: memory written
@@ -281,6 +318,7 @@ enum bis_kind {
                          // where no memory of the program holds it (sendfile)
   BIS_KIND_LIMIT = 76,   // bis_effect_range: address = RLIMIT_* number, length = soft limit of the process from here on
   BIS_KIND_BASES = 75,   // bis_effect_range: address = FS base, length = GS base of the thread from here on
+  BIS_KIND_THREAD = 78,   // bis_effect_range: a new thread: address = tid, length = its rsp, value = its FS base
   BIS_KIND_CHECKSUM_RANGE = 73, // bis_effect_range: address, length, value = checksum of the bytes
 };
 
@@ -289,8 +327,9 @@ enum bis_record_flags {
   BIS_FLAG_ECHO_ERR = 2,   // ... or standard error
   BIS_FLAG_SUPERVISOR = 4, // replay must ask the supervisor about this event (executable mappings, new process, ...)
   BIS_FLAG_VFORK_ENTER = 8, // SYSCALL: a vfork child goes on in this address space (result 0; value2 = its stack, 0: the same)
-  BIS_FLAG_ASYNC = 16,     // SIGNAL: happens at tick `ticks`, not right after the event before
+  BIS_FLAG_ASYNC = 16,     // SIGNAL, SWITCH: happens at tick `ticks`, not right after the event before
   BIS_FLAG_AT_ENTRY = 64, // SIGNAL: taken at a system call's entry; the call is not done (rip = the syscall instruction)
+  BIS_FLAG_THREAD_END = 128, // SYSCALL: the thread is gone; another one has the turn next
   BIS_FLAG_NO_RETURN = 32, // SYSCALL: no result is delivered (rt_sigreturn: REGISTERS effect instead)
 };
 

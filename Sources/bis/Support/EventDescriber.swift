@@ -66,6 +66,7 @@ struct EventDescriber {
     case .process(let tape, let pid): return "process \(pid) on tape \(tape)"
     case .advise(let address, let length, _): return "advises \(range(address, length))"
     case .output(let stream, let payload): return "\(payload.length) bytes to standard \(stream == 1 ? "output" : "error")"
+    case .thread(let tid, let stack, _): return "thread \(tid), stack \(hexadecimal(stack))"
     case .bases, .limit, .registers, .extendedState, .signalInfo, .checksumRange: return nil
     }
   }
@@ -122,6 +123,11 @@ struct EventDescriber {
     case .checksumRange(let address, let length, let checksum):
       return fields(address, length, [("checksum", .string(hexadecimal(checksum)))])
     case .advise(let address, let length, let advice): return fields(address, length, [("advice", .number(advice))])
+    case .thread(let tid, let stack, let fs):
+      return .object([
+        ("kind", .string("thread")), ("tid", .number(tid)), ("stack", .string(hexadecimal(stack))),
+        ("fs", .string(hexadecimal(fs))),
+      ])
     case .bases, .limit, .output, .registers, .extendedState, .signalInfo: return .object([("kind", .string("\(effect.kind)"))])
     }
   }

@@ -1,8 +1,15 @@
-// Starts a thread: this version says that it does not record threads, and what to do.
-// bis: refused=thread
+// Starts a thread and joins it.
 // bis: libs=-lpthread
+#define _GNU_SOURCE
+#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 static void *f(void *p) { return p; }
 int main(void) {
   pthread_t t;

@@ -1,0 +1,365 @@
+// Threads of one process take turns: only the thread that has the turn runs program code and touches the control block
+// (but for its own struct bis_thread and, under the lock, the turn itself).
+#include "local.h"
+#include "log.h"
+
+enum { NR_FUTEX = 202, NR_YIELD = 24, NR_POLL = 7, FUTEX_WAIT_PRIVATE_ = 128, FUTEX_WAKE_PRIVATE_ = 129, NOBODY = ~0u };
+
+// ---------------------------------------------------------------------------------------------
+// The turn
+// ---------------------------------------------------------------------------------------------
+
+RT_INLINE void lock(control *c) {
+  while (__atomic_exchange_n(&c->turn.lock, 1, __ATOMIC_ACQUIRE)) bis_raw6(NR_YIELD, 0, 0, 0, 0, 0, 0);
+}
+RT_INLINE void unlock(control *c) { __atomic_store_n(&c->turn.lock, 0, __ATOMIC_RELEASE); }
+
+RT static void wake(struct bis_thread *t) {
+  __atomic_store_n(&t->wake, 1, __ATOMIC_RELEASE);
+  bis_raw6(NR_FUTEX, (long)&t->wake, FUTEX_WAKE_PRIVATE_, 1, 0, 0, 0);
+}
+RT static void wait_for_turn(struct bis_thread *t) {
+  while (!__atomic_load_n(&t->wake, __ATOMIC_ACQUIRE))
+    bis_raw6(NR_FUTEX, (long)&t->wake, FUTEX_WAIT_PRIVATE_, 0, 0, 0, 0);
+  __atomic_store_n(&t->wake, 0, __ATOMIC_RELAXED);
+}
+
+RT static void save(control *c, struct bis_thread *t) {
+  for (int i = 0; i < 16; i++) t->gpr[i] = c->gpr[i];
+  t->rip = c->rip; t->rflags = c->rflags; t->fs_base = c->fs_base; t->gs_base = c->gs_base;
+  t->resume_host = c->resume_host; t->stack_top = c->stack_top; t->xcr0 = c->xcr0; t->pkru = c->pkru;
+  t->signal_mask = c->signal_mask;
+  t->altstack_sp = c->altstack_sp; t->altstack_flags = c->altstack_flags; t->altstack_size = c->altstack_size;
+  t->tid = c->tid; t->clear_child_tid = c->clear_child_tid; t->restart_syscall = c->restart_syscall;
+  t->held_signals = c->held_signals;
+  // The supervisor may set the flag at any instruction of this thread: never write 0.
+  if (*(volatile uint64_t *)&c->pending_signals) *(volatile uint64_t *)&t->pending_signals = 1;
+}
+
+RT static void load(control *c, struct bis_thread *t, uint32_t index) {
+  for (int i = 0; i < 16; i++) c->gpr[i] = t->gpr[i];
+  c->rip = t->rip; c->rflags = t->rflags; c->fs_base = t->fs_base; c->gs_base = t->gs_base;
+  c->resume_host = t->resume_host; c->stack_top = t->stack_top; c->xcr0 = t->xcr0; c->pkru = t->pkru;
+  c->signal_mask = t->signal_mask;
+  c->altstack_sp = t->altstack_sp; c->altstack_flags = t->altstack_flags; c->altstack_size = t->altstack_size;
+  c->tid = t->tid; c->clear_child_tid = t->clear_child_tid; c->restart_syscall = t->restart_syscall;
+  c->held_signals = t->held_signals;
+  // In this order: from `current` on the supervisor sets both flags.
+  *(volatile uint32_t *)&c->turn.current = index;
+  *(volatile uint64_t *)&c->pending_signals = 0;
+}
+
+/// What the supervisor has set for the thread while it was away.
+RT_INLINE void take_pending(control *c, struct bis_thread *t) {
+  if (*(volatile uint64_t *)&t->pending_signals) *(volatile uint64_t *)&c->pending_signals = 1;
+}
+
+/// The next ready thread has the turn, or nobody.
+RT static void pass_turn(control *c) {
+  struct bis_turn *turn = &c->turn;
+  lock(c);
+  if (!turn->ready_count) {
+    turn->holder = 0;
+    unlock(c);
+    return;
+  }
+  uint32_t next = turn->ready[turn->ready_head];
+  turn->ready_head = (turn->ready_head + 1) % sizeof turn->ready;
+  turn->ready_count--;
+  turn->holder = next + 1;
+  unlock(c);
+  wake(&c->threads[next]);
+}
+
+RT_INLINE void make_ready(struct bis_turn *turn, uint32_t index) {
+  turn->ready[(turn->ready_head + turn->ready_count) % sizeof turn->ready] = (uint8_t)index;
+  turn->ready_count++;
+}
+
+/// The thread has the turn; is its state in the control block?
+RT static void entered(control *c, uint32_t me) {
+  struct bis_thread *t = &c->threads[me];
+  if (c->turn.current != me) {
+    uint64_t before = c->tid;
+    uint8_t flags = (uint8_t)c->turn.flags;
+    load(c, t, me);
+    log_event(c, BIS_KIND_SWITCH, 0, flags, 0, before, 0, 0);
+    log_commit(c);
+  }
+  c->turn.flags = 0;
+  take_pending(c, t);
+  c->tick_target = ticks_now(c) + BIS_TIME_SLICE;
+  bis_set_ticks(c);
+}
+
+RT void bis_release_turn(control *c) {
+  save(c, &c->threads[c->turn.current]);
+  c->turn.flags = 0;
+  pass_turn(c);
+}
+
+RT void bis_take_turn(control *c, uint32_t me) {
+  lock(c);
+  if (c->turn.holder == 0) {
+    c->turn.holder = me + 1;
+    unlock(c);
+  } else {
+    make_ready(&c->turn, me);
+    unlock(c);
+    wait_for_turn(&c->threads[me]);
+  }
+  entered(c, me);
+}
+
+RT void bis_preempt(control *c) {
+  uint32_t me = c->turn.current;
+  c->tick_target = ticks_now(c) + BIS_TIME_SLICE;
+  if (!has_others(c)) {
+    if (c->turn.count <= 1) c->tick_target = ~0ull;
+    return;
+  }
+  struct bis_turn *turn = &c->turn;
+  save(c, &c->threads[me]);
+  lock(c);
+  if (!turn->ready_count) {
+    unlock(c);
+    return;
+  }
+  make_ready(turn, me);
+  turn->flags = BIS_FLAG_ASYNC;
+  uint32_t next = turn->ready[turn->ready_head];
+  turn->ready_head = (turn->ready_head + 1) % sizeof turn->ready;
+  turn->ready_count--;
+  turn->holder = next + 1;
+  unlock(c);
+  wake(&c->threads[next]);
+  wait_for_turn(&c->threads[me]);
+  entered(c, me);
+}
+
+/// A new thread begins (bis_raw_thread), on its own stack; its registers are in its area.
+RT void bis_thread_main(control *c, uint32_t me) {
+  struct bis_thread *t = &c->threads[me];
+  bis_raw6(SYS_arch_prctl_, 0x1002 /* ARCH_SET_FS */, (long)t->fs_base, 0, 0, 0, 0);
+  if (c->mode == BIS_MODE_RECORD) {
+    bis_take_turn(c, me);
+    while (c->pending_signals) bis_trap(c, BIS_REASON_SIGNALS);
+  } else {
+    wait_for_turn(t);
+    load(c, t, me);
+    bis_replay_take_turn(c);
+    bis_replay_settle(c);
+  }
+}
+
+RT void bis_thread_end(control *c) {
+  c->turn.count--;
+  c->turn.current = NOBODY;  // the number may be given to another thread soon
+  c->turn.flags = 0;
+  pass_turn(c);
+  for (;;) bis_raw6(SYS_exit_, 0, 0, 0, 0, 0, 0);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Calls that may block
+// ---------------------------------------------------------------------------------------------
+
+struct piece { uint64_t guest, scratch, length; };
+struct redirection { uint64_t next, end; unsigned count; struct piece pieces[12]; };
+
+/// Room in the scratch in place of [guest, guest + length); 0: none. `in`: the kernel may read it, too.
+RT static uint64_t redirect(struct redirection *r, uint64_t guest, uint64_t length, int in) {
+  if (length > r->end - r->next || r->count >= 12) return 0;
+  uint64_t at = r->next;
+  if (in && (bis_readable(guest, length) < length || !bis_copy((void *)at, (const void *)guest, length))) return 0;
+  r->next = (at + length + 63) & ~63ull;
+  r->pieces[r->count].guest = guest;
+  r->pieces[r->count].scratch = at;
+  r->pieces[r->count++].length = length;
+  return at;
+}
+
+/// Arguments with which the kernel writes to the scratch only. 0: not possible.
+RT static int redirect_outputs(struct redirection *r, const struct bis_plan *plan, uint64_t b[6]) {
+  for (unsigned i = 0; i < plan->output_count; i++) {
+    const struct bis_output *o = &plan->outputs[i];
+    uint64_t guest = b[o->arg], length, at;
+    int in = 1;
+    if (!guest) continue;
+    uint64_t value = b[o->length_arg & 7];
+    if (o->length_arg & BIS_LEN_ARG32) value = (uint32_t)value;
+    switch (o->length) {
+    case BIS_LEN_CONST: length = o->size; in = o->when != BIS_WHEN_SUCCESS && o->when != BIS_WHEN_POSITIVE; break;
+    case BIS_LEN_ARG: length = value * o->size; break;
+    case BIS_LEN_FDSET:
+      if (value >> 20) return 0;
+      length = (value + 63) / 64 * 8;
+      break;
+    case BIS_LEN_RESULT: case BIS_LEN_MIN_RESULT_ARG: case BIS_LEN_RESULT_PLUS: {
+      // (all of these have their capacity in the third argument)
+      uint64_t extra = o->length == BIS_LEN_RESULT_PLUS ? o->size : 0, unit = extra ? 1 : o->size;
+      uint64_t room = (r->end - r->next - 0x2000 - extra) / unit;
+      if (b[2] > room) {
+        if (extra) return 0;
+        b[2] = room;
+      }
+      length = b[2] * unit + extra;
+      in = 0;
+      break;
+    }
+    case BIS_LEN_SOCKLEN: {
+      uint64_t words = redirect(r, b[o->length_arg & 7], 4, 1);
+      if (!words) return 0;
+      length = *(uint32_t *)words;
+      if (length > 0x1000) return 0;
+      b[o->length_arg & 7] = words;
+      in = 0;
+      break;
+    }
+    default: return 0;
+    }
+    at = redirect(r, guest, length, in);
+    if (!at) return 0;
+    b[o->arg] = at;
+  }
+  return 1;
+}
+
+/// Copies what the kernel wrote to where the program wanted it. 0: that memory is not there.
+RT static int copy_back(struct redirection *r, const struct bis_plan *plan, const uint64_t b[6], int64_t result,
+                        const struct bis_before *before) {
+  struct bis_span spans[16];
+  unsigned count = bis_outputs(plan, b, result, before, spans, 16);
+  if (count > 16) return 0;
+  for (unsigned i = 0; i < count; i++)
+    for (unsigned j = 0; j < r->count; j++) {
+      struct piece *p = &r->pieces[j];
+      if (spans[i].address < p->scratch || spans[i].address >= p->scratch + p->length) continue;
+      uint64_t offset = spans[i].address - p->scratch, length = spans[i].length;
+      if (length > p->length - offset) length = p->length - offset;
+      // (memory that is as it was may be read-only: a call that reports a time left does not fail then)
+      uint64_t k = 0;
+      if (length <= 32 && bis_readable(p->guest + offset, length) == length)
+        while (k < length && ((uint8_t *)p->guest)[offset + k] == ((uint8_t *)p->scratch)[offset + k]) k++;
+      if (k == length) continue;
+      if (!bis_copy((void *)(p->guest + offset), (const void *)spans[i].address, length)) return 0;
+    }
+  return 1;
+}
+
+RT static int is_regular_file(uint64_t fd) {
+  uint64_t status[18];
+  if (bis_raw6(5 /* fstat */, (int32_t)fd, (long)status, 0, 0, 0, 0) < 0) return 1;
+  return ((uint32_t)status[3] & 0170000) == 0100000;
+}
+
+RT static int64_t direct(const struct bis_plan *plan, uint32_t nr, const uint64_t a[6], struct bis_before *before) {
+  bis_before_call(plan, a, before);
+  return bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+}
+
+RT static int64_t released(control *c, uint32_t nr, const uint64_t b[6]) {
+  long words[7];
+  uint32_t me = c->turn.current;
+  words[0] = nr;
+  for (int i = 0; i < 6; i++) words[i + 1] = (long)b[i];
+  bis_release_turn(c);
+  int64_t result = bis_raw_released(words, &c->threads[me].pending_signals);
+  bis_take_turn(c, me);
+  return result;
+}
+
+/// Reads whose result is spread over memory: waits until there is something, without the turn, then reads with it.
+RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
+                                struct bis_before *before) {
+  uint64_t flags = nr == 47 /* recvmsg */ ? a[2] : nr == 299 /* recvmmsg */ ? a[3] : 0, b[6];
+  int64_t mode = bis_raw6(72 /* fcntl */, (int32_t)a[0], 3 /* F_GETFL */, 0, 0, 0, 0);
+  if (mode < 0 || (mode & 04000 /* O_NONBLOCK */) || (flags & 0x2040 /* MSG_DONTWAIT, MSG_ERRQUEUE */) ||
+      is_regular_file(a[0]))
+    return direct(plan, nr, a, before);
+  uint64_t me = c->turn.current;
+  uint64_t *set = (uint64_t *)(BIS_THREADS_BASE + me * BIS_THREAD_SPACE);
+  *set = (uint32_t)a[0] | 1ull << 32;  // POLLIN
+  b[0] = (uint64_t)set; b[1] = 1; b[2] = ~0ull; b[3] = b[4] = b[5] = 0;
+  int64_t result = released(c, NR_POLL, b);
+  if (result == -EINTR_ && c->threads[me].restarts) return -ERESTARTSYS_;
+  if (result < 0) return result;
+  return direct(plan, nr, a, before);
+}
+
+RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
+                             struct bis_before *before) {
+  struct redirection r;
+  uint64_t b[6];
+  uint32_t value;
+  int files = nr <= 1 || (nr >= 17 && nr <= 20) || nr == 295 || nr == 296 || nr == 327 || nr == 328;
+  if (files && is_regular_file(a[0])) return direct(plan, nr, a, before);
+  if (nr == NR_FUTEX && bis_copy(&value, (const void *)a[0], 4) && value != (uint32_t)a[2])
+    return direct(plan, nr, a, before);  // EAGAIN
+  for (unsigned i = 0; i < plan->output_count; i++)
+    if (plan->outputs[i].length == BIS_LEN_IOVEC || plan->outputs[i].length == BIS_LEN_MSGHDR ||
+        plan->outputs[i].length == BIS_LEN_MMSGHDR)
+      return wait_and_call(c, plan, nr, a, before);
+  for (int i = 0; i < 6; i++) b[i] = a[i];
+  r.count = 0;
+  r.next = BIS_THREADS_BASE + (uint64_t)c->turn.current * BIS_THREAD_SPACE;
+  r.end = r.next + BIS_THREAD_SCRATCH;
+  if (!redirect_outputs(&r, plan, b)) return direct(plan, nr, a, before);
+  bis_before_call(plan, b, before);
+  int64_t result = released(c, nr, b);
+  if (result == -ERESTARTSYS_) return result;
+  if (!copy_back(&r, plan, b, result, before)) return -EFAULT_;
+  return result;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Replay
+// ---------------------------------------------------------------------------------------------
+
+RT void bis_replay_thread(control *c, const struct bis_effect_range *x) {
+  for (uint32_t i = 1; i < BIS_MAX_THREADS; i++) {
+    struct bis_thread *t = &c->threads[i];
+    if (t->alive) continue;
+    save(c, t);
+    t->alive = 1;
+    t->wake = 0;
+    t->tid = x->address;
+    t->gpr[RAX] = 0;
+    t->gpr[RSP] = x->length;
+    t->fs_base = x->value;
+    t->resume_host = 0;
+    t->stack_top = BIS_THREADS_BASE + (i + 1ull) * BIS_THREAD_SPACE - 64;
+    // CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, CHILD_CLEARTID
+    if (bis_raw_thread(0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000, t->stack_top, 0, &t->alive, i) > 0)
+      return;
+    t->alive = 0;
+    break;
+  }
+  c->arg[0] = __LINE__;
+  bis_trap(c, BIS_REASON_FATAL);
+}
+
+RT void bis_replay_hand_over(control *c, uint32_t tid, int ends) {
+  uint32_t me = c->turn.current;
+  struct bis_thread *t = &c->threads[me];
+  for (uint32_t i = 0; i < BIS_MAX_THREADS; i++) {
+    struct bis_thread *next = &c->threads[i];
+    if (i == me || !next->alive || next->tid != tid) continue;
+    if (ends) {
+      t->tid = 0;
+      c->turn.current = NOBODY;
+      wake(next);
+      for (;;) bis_raw6(SYS_exit_, 0, 0, 0, 0, 0, 0);
+    }
+    save(c, t);
+    wake(next);
+    wait_for_turn(t);
+    load(c, t, me);
+    bis_replay_take_turn(c);
+    return;
+  }
+  c->arg[0] = BIS_DIVERGED_MALFORMED;
+  c->arg[1] = tid;
+  c->arg[2] = 0;
+  bis_trap(c, BIS_REASON_DIVERGED);
+}
