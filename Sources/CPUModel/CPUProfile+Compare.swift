@@ -73,7 +73,9 @@ extension CPUProfile {
     if isAMD != host.isAMD {
       list.append("RCPPS, RSQRTPS and the last bits of x87 functions differ between makers")
     }
-    if mxcsrMask & ~host.mxcsrMask != 0 { list.append("MXCSR bits 0x\(hex(mxcsrMask & ~host.mxcsrMask)) do not exist here") }
+    if mxcsrMask & ~host.mxcsrMask != 0 {
+      list.append("MXCSR bits 0x\(hex(mxcsrMask & ~host.mxcsrMask)) do not exist here")
+    }
     for name in ["abm", "bmi1"] where !has(name) && host.has(name) {
       list.append("LZCNT and TZCNT encodings mean BSR and BSF on the CPU recorded")
       break

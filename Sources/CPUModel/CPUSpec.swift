@@ -24,7 +24,8 @@ public struct CPUSpec: Sendable, Hashable {
       case .unknownBase(let name): "no CPU or level named '\(name)'; 'bis cpu list' shows those there are"
       case .unknownFeature(let name): "no CPU feature named '\(name)'"
       case .malformed(let text): "'\(text)' is not -FEATURE, +FEATURE or xcr0=VALUE"
-      case .invalidXCR0(let value): "no CPU allows XCR0 = 0x\(hex(value)) (x87 must be on; AVX needs SSE; AVX-512 all of bits 2, 5, 6, 7)"
+      case .invalidXCR0(let value):
+        "no CPU allows XCR0 = 0x\(hex(value)) (x87 must be on; AVX needs SSE; AVX-512 all of bits 2, 5, 6, 7)"
       case .hidden(let name, let reason): "bis shows \(name) to no program: \(reason)"
       case .unavailable(let names): "this machine does not have \(names.joined(separator: ", "))"
       case .xcr0Unavailable(let bits): "this machine does not have \(XCR0.names(bits)) in XCR0"
@@ -48,7 +49,9 @@ public struct CPUSpec: Sendable, Hashable {
   public init(_ text: String) throws(Failure) {
     var parts = text.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
     guard let first = parts.first, text.utf8.count <= 4096 else { throw .malformed(text) }
-    if Self.isChange(first) { base = "host" } else {
+    if Self.isChange(first) {
+      base = "host"
+    } else {
       base = first.lowercased()
       parts.removeFirst()
     }

@@ -56,7 +56,9 @@ extension GuestProcess {
   /// Checksum of general registers, bases and vector state.
   public func registerChecksum(_ codec: XStateCodec) throws(GuestError) -> UInt64 {
     var words = (0..<16).map { control.gpr[$0] }
-    words += [control.rip, control.block.pointee.rflags & 0xCD5, control.block.pointee.fs_base, control.block.pointee.gs_base]
+    words += [
+      control.rip, control.block.pointee.rflags & 0xCD5, control.block.pointee.fs_base, control.block.pointee.gs_base,
+    ]
     let h = words.withUnsafeBytes { xxHash64($0) }
     return try codec.read(tid).withUnsafeBytes { xxHash64($0, seed: h) }
   }

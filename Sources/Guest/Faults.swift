@@ -1,6 +1,6 @@
+import BisRuntime
 import CABI
 import Linux
-import BisRuntime
 import X86
 
 /// Facts about a stopped process that fault handling needs.

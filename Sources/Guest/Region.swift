@@ -1,7 +1,7 @@
+import BisRuntime
 import CABI
 import CPUModel
 import Linux
-import BisRuntime
 import Syscalls
 import Translate
 

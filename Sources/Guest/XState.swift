@@ -91,7 +91,8 @@ public struct XStateCodec {
     }
     for c in profile.components where bits >> UInt64(c.number) & 1 != 0 && c.number >= 2 {
       guard let h = host.first(where: { $0.number == c.number }), c.offset + c.size <= image.count else { continue }
-      out.replaceSubrange(h.offset..<h.offset + min(h.size, c.size), with: image[c.offset..<c.offset + min(h.size, c.size)])
+      out.replaceSubrange(
+        h.offset..<h.offset + min(h.size, c.size), with: image[c.offset..<c.offset + min(h.size, c.size)])
       set |= 1 << UInt64(c.number)
     }
     put(&out, 512, set)

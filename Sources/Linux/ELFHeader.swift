@@ -71,7 +71,9 @@ public struct ELFHeader: Equatable, Sendable {
     try self.init { (offset, count) throws(ELFError) in
       let borrowed = Descriptor(owning: raw)
       let result: Result<[UInt8], Errno>
-      do throws(Errno) { result = .success(try borrowed.pread(count: count, offset: offset)) } catch { result = .failure(error) }
+      do throws(Errno) { result = .success(try borrowed.pread(count: count, offset: offset)) } catch {
+        result = .failure(error)
+      }
       _ = borrowed.release()
       switch result {
       case .success(let bytes): return bytes

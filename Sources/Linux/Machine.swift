@@ -72,7 +72,9 @@ public enum Machine {
   public static func raiseOpenFileLimit() throws(Errno) { try check(bis_raise_nofile()) }
 
   /// One CPUID leaf: eax, ebx, ecx, edx.
-  public static func cpuid(_ leaf: UInt32, _ subleaf: UInt32 = 0) -> (eax: UInt32, ebx: UInt32, ecx: UInt32, edx: UInt32) {
+  public static func cpuid(_ leaf: UInt32, _ subleaf: UInt32 = 0) -> (
+    eax: UInt32, ebx: UInt32, ecx: UInt32, edx: UInt32
+  ) {
     var out: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
     withUnsafeMutableBytes(of: &out) { buffer in
       bis_cpuid(leaf, subleaf, buffer.baseAddress?.assumingMemoryBound(to: UInt32.self))
@@ -111,7 +113,9 @@ public enum Machine {
 /// Waiting on words of shared memory. futex(2), never the private kind
 public enum Futex {
   /// Sleeps while the word is `value`. False when it was not (any more) or the time is over. Spurious wake-ups happen.
-  public static func wait(_ word: UnsafeRawPointer, while value: UInt32, nanoseconds: UInt64? = nil) throws(Errno) -> Bool {
+  public static func wait(_ word: UnsafeRawPointer, while value: UInt32, nanoseconds: UInt64? = nil) throws(Errno)
+    -> Bool
+  {
     let result: Int
     if let nanoseconds {
       var timeout = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))

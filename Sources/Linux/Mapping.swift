@@ -23,16 +23,18 @@ public struct Mapping: ~Copyable {
   public static func map(
     fd: Int32, offset: Int, length: Int, protection: Protection, shared: Bool, at address: UInt64? = nil
   ) throws(Errno) -> Mapping {
-    try map(fd: fd, offset: offset, length: length, protection: protection,
-            flags: shared ? MAP_SHARED : MAP_PRIVATE, at: address)
+    try map(
+      fd: fd, offset: offset, length: length, protection: protection,
+      flags: shared ? MAP_SHARED : MAP_PRIVATE, at: address)
   }
 
   /// Zeroed memory of this process only, reserved lazily.
   public static func anonymous(
     length: Int, protection: Protection = [.read, .write], at address: UInt64? = nil
   ) throws(Errno) -> Mapping {
-    try map(fd: -1, offset: 0, length: length, protection: protection,
-            flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, at: address)
+    try map(
+      fd: -1, offset: 0, length: length, protection: protection,
+      flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, at: address)
   }
 
   private static func map(

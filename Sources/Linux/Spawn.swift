@@ -13,7 +13,8 @@ public struct Inherited: Equatable, Sendable {
     var raw = bis_inherited()
     bis_capture_inherited(&raw)
     return Inherited(
-      blockedSignals: raw.blocked, ignoredSignals: raw.ignored, openFilesSoft: raw.nofile.0, openFilesHard: raw.nofile.1)
+      blockedSignals: raw.blocked, ignoredSignals: raw.ignored, openFilesSoft: raw.nofile.0, openFilesHard: raw.nofile.1
+    )
   }
 
   fileprivate var raw: bis_inherited {

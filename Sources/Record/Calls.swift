@@ -98,7 +98,9 @@ extension RecordSession {
     var a = call.arguments
     let fixed = a[3] & 0x100010 != 0
     let length = (a[1] &+ 4095) & ~4095
-    if fixed, a[0] < UInt64(BIS_REGION_END), a[0] &+ length > UInt64(BIS_REGION_BASE) { return try finish(p, call, -12) }
+    if fixed, a[0] < UInt64(BIS_REGION_END), a[0] &+ length > UInt64(BIS_REGION_BASE) {
+      return try finish(p, call, -12)
+    }
     if a[3] & 0x20 == 0 {
       let fd = Int32(truncatingIfNeeded: a[4])
       let path = "/proc/\(p.guest.tid)/fd/\(fd)"
@@ -128,7 +130,8 @@ extension RecordSession {
   }
 
   private func isELF(_ path: String) -> Bool {
-    guard let file = try? Descriptor.open(path, flags: O_RDONLY), let bytes = try? file.pread(count: 4, offset: 0) else {
+    guard let file = try? Descriptor.open(path, flags: O_RDONLY), let bytes = try? file.pread(count: 4, offset: 0)
+    else {
       return false
     }
     return bytes == [0x7F, 0x45, 0x4C, 0x46]

@@ -49,7 +49,8 @@ extension RecordSession {
     if c[0] & (Clone.intoCgroup | Clone.clearSignalHandlers) != 0 { return try finish(p, call, -38) }
     let sharesMemory = c[0] & Clone.vm != 0
     if sharesMemory, c[0] & Clone.vfork == 0 || c[0] & Clone.setTLS != 0 || !p.vforkParents.isEmpty {
-      warn("\(p.executable) makes a process that shares its memory: not supported in this version; it fails with EAGAIN")
+      warn(
+        "\(p.executable) makes a process that shares its memory: not supported in this version; it fails with EAGAIN")
       return try finish(p, call, -11)
     }
     p.forkFlags = c[0]
@@ -88,8 +89,9 @@ extension RecordSession {
     guard c[0] & Clone.vm != 0, c[0] & Clone.sigHand != 0 else { return try finish(p, call, -22) }
     guard p.vforkParents.isEmpty, c[0] & Clone.pidFD == 0 else { return try finish(p, call, -11) }
     guard let index = (1..<Int(BIS_MAX_THREADS)).first(where: { control.threads[$0].alive == 0 }) else {
-      warn("\(p.executable) (pid \(p.guest.pid)) has \(BIS_MAX_THREADS) threads: more are not supported in this "
-        + "version; the call fails with EAGAIN")
+      warn(
+        "\(p.executable) (pid \(p.guest.pid)) has \(BIS_MAX_THREADS) threads: more are not supported in this "
+          + "version; the call fails with EAGAIN")
       return try finish(p, call, -11)
     }
     let t = control.threads + index
@@ -261,8 +263,11 @@ extension RecordSession {
     if tid.rawValue == p.guest.pid {
       for thread in p.threads { processes[thread] = nil }
       p.guest.tid = tid
-      try append(p, EventHead(.exec, rip: p.control.rip, value: nextTape, registers: p.pending?.hash ?? 0,
-        arguments: SixWords(p.pending?.arguments ?? [0, 0, 0, 0, 0, 0])))
+      try append(
+        p,
+        EventHead(
+          .exec, rip: p.control.rip, value: nextTape, registers: p.pending?.hash ?? 0,
+          arguments: SixWords(p.pending?.arguments ?? [0, 0, 0, 0, 0, 0])))
       p.endWritten = true
       try close(p, .exec(tape: nextTape))
     } else {
@@ -352,8 +357,9 @@ extension RecordSession {
   func endOthers() throws(GuestError) {
     var seen: Set<UInt64> = []
     let rest = processes.values.filter { seen.insert($0.sink.number).inserted }
-    printError("bis: \(rest.count) process\(rest.count == 1 ? "" : "es") still running when the program ended; "
-      + "the recording ends them (record -w waits for them)\n")
+    printError(
+      "bis: \(rest.count) process\(rest.count == 1 ? "" : "es") still running when the program ended; "
+        + "the recording ends them (record -w waits for them)\n")
     for tid in processes.keys { try? Ptrace.kill(process: tid) }
     for _ in 0..<10_000 where !processes.isEmpty {
       guard let status = try? waitAny() else { break }

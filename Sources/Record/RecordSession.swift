@@ -59,7 +59,9 @@ final class RecordSession {
       region = try Region(profile: profile)
       rings = try Rings(path: trace.ringsPath)
     } catch {
-      throw RecordError("cannot set up shared memory: \(error)", hint: error == .noSpace
+      throw RecordError(
+        "cannot set up shared memory: \(error)",
+        hint: error == .noSpace
           ? "the disk is full: make room, or record elsewhere with -o"
           : error == .noMemory ? "is there a limit on address space (ulimit -v)? bis needs 1 GiB of it" : "")
     }
@@ -147,7 +149,7 @@ final class RecordSession {
   }
 
   func resume(_ tid: ThreadID, _ signal: Int32 = 0) {
-    do throws(Errno) { try Ptrace.cont(tid, signal) } catch { /* gone: its end is reported next */ }
+    do throws(Errno) { try Ptrace.cont(tid, signal) } catch { /* gone: its end is reported next */  }
   }
 
   /// The runtime asks (int3). The process goes on unless a handler says otherwise.
@@ -197,8 +199,12 @@ final class RecordSession {
     func asked(_ reason: bis_reason) -> UInt64 { questions[Int(reason.rawValue)] }
     let t = region.translator.statistics
     return [
-      ("stops", stopCount), ("stops.translation", asked(BIS_REASON_MISS) + asked(BIS_REASON_MISS_INDIRECT)
-        + asked(BIS_REASON_EXIT_DIRECT)),
+      ("stops", stopCount),
+      (
+        "stops.translation",
+        asked(BIS_REASON_MISS) + asked(BIS_REASON_MISS_INDIRECT)
+          + asked(BIS_REASON_EXIT_DIRECT)
+      ),
       ("stops.calls", asked(BIS_REASON_SYSCALL) + asked(BIS_REASON_AFTER)), ("stops.ring", asked(BIS_REASON_RING)),
       ("stops.signals", asked(BIS_REASON_SIGNALS)), ("stops.ticks", asked(BIS_REASON_EXPIRED)),
       ("stops.checksums", asked(BIS_REASON_CHECKSUM)), ("calls", statistics[Int(BIS_STAT_SYSCALLS.rawValue)]),

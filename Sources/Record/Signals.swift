@@ -135,8 +135,9 @@ extension RecordSession {
     var isFirst = block.pointee.held_signals == 0
     let tid = p.guest.tid
     while let i = p.queue.firstIndex(where: {
-      $0.thread == tid && (isFirst && RecordSession.faultSignals >> UInt64($0.number - 1) & 1 == 0
-        || block.pointee.signal_mask >> UInt64($0.number - 1) & 1 == 0)
+      $0.thread == tid
+        && (isFirst && RecordSession.faultSignals >> UInt64($0.number - 1) & 1 == 0
+          || block.pointee.signal_mask >> UInt64($0.number - 1) & 1 == 0)
     }) {
       isFirst = false
       let signal = p.queue.remove(at: i)
@@ -231,7 +232,8 @@ extension RecordSession {
       let inCopy = p.guest.isGuestCopy(r.rip)
       guard inCopy else {
         throw .unsupported(
-          "signal \(info.signo) in the runtime at \(String(r.rip - UInt64(BIS_RUNTIME_BASE), radix: 16)), address \(String(info.address, radix: 16))")
+          "signal \(info.signo) in the runtime at \(String(r.rip - UInt64(BIS_RUNTIME_BASE), radix: 16)), address \(String(info.address, radix: 16))"
+        )
       }
       // The operand of a special instruction: the fault is the program's, at the instruction.
       p.control.rip -= p.guest.descriptorLength()
@@ -267,7 +269,8 @@ extension RecordSession {
     }
     let trap: [Int32: UInt64] = [4: 6, 5: 3, 7: 17, 8: 0, 11: 14]
     let isPageFault = signal == 11 && info.code != 0x80
-    let error: UInt64 = isPageFault ? 4 | (p.guest.isPresent(info.address) ? 1 : 0) | (p.guest.writesMemory(p.control.rip) ? 2 : 0) : 0
+    let error: UInt64 =
+      isPageFault ? 4 | (p.guest.isPresent(info.address) ? 1 : 0) | (p.guest.writesMemory(p.control.rip) ? 2 : 0) : 0
     try deliver(
       p, signal, info.withBytes { Array($0) }, action, cause: BIS_SIGNAL_FAULT, flags: [],
       trap: signal == 11 && !isPageFault ? 13 : trap[signal] ?? 0, error: error, cr2: isPageFault ? info.address : 0)

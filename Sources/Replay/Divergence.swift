@@ -43,7 +43,9 @@ extension ReplaySession {
       return divergence(p, "expected \(kind), found the system call \(call) or an instruction of kind \(found)")
     case BIS_DIVERGED_NUMBER:
       return divergence(
-        p, "expected \(Syscalls.name(UInt32(truncatingIfNeeded: expected))), found \(Syscalls.name(UInt32(truncatingIfNeeded: found)))")
+        p,
+        "expected \(Syscalls.name(UInt32(truncatingIfNeeded: expected))), found \(Syscalls.name(UInt32(truncatingIfNeeded: found)))"
+      )
     case BIS_DIVERGED_TICKS: return divergence(p, "expected tick \(expected), found \(found) (at \(call))")
     case BIS_DIVERGED_RIP: return divergence(p, "expected address \(hex(expected)), found \(hex(found)) (at \(call))")
     case BIS_DIVERGED_REGISTERS: return divergence(p, "registers differ at \(call)")

@@ -93,7 +93,8 @@ extension ReplaySession {
     let base = p.control.segment
     let offset = Int(address &- UInt64(BIS_RING_BASE) &- p.control.block.pointee.segment * UInt64(BIS_SEGMENT_SIZE))
     guard offset >= 0, offset < Int(BIS_SEGMENT_SIZE) else { throw .unsupported("an effect outside the ring") }
-    var cursor = RecordCursor(bytes: UnsafeRawBufferPointer(start: base + offset, count: Int(BIS_SEGMENT_SIZE) - offset))
+    var cursor = RecordCursor(
+      bytes: UnsafeRawBufferPointer(start: base + offset, count: Int(BIS_SEGMENT_SIZE) - offset))
     guard let record = try? cursor.next() else { throw .replay("the tape is damaged", "", nil) }
     switch record.effect() {
     case .map(let m):
@@ -286,7 +287,8 @@ extension ReplaySession {
     while let head = try checked({ () throws(ReplayError) in try p.head() }) {
       let immediate =
         head.kind == .checksum || head.kind == .lost
-        || (head.kind == .exit && head.value2 == UInt64(BIS_EXIT_IMMEDIATE.rawValue) && !head.flags.contains(.asynchronous))
+        || (head.kind == .exit && head.value2 == UInt64(BIS_EXIT_IMMEDIATE.rawValue)
+          && !head.flags.contains(.asynchronous))
         || (head.kind == .signal && head.flags.isDisjoint(with: [.asynchronous, .atEntry])
           && head.value != UInt64(BIS_SIGNAL_FAULT.rawValue))
       if !immediate {
@@ -340,9 +342,13 @@ extension ReplaySession {
     }
     let isFault = head.kind == .signal && head.value == UInt64(BIS_SIGNAL_FAULT.rawValue)
     let isEnd = head.kind == .exit && head.value2 == UInt64(BIS_EXIT_FAULT.rawValue)
-    guard isFault || isEnd else { throw divergence(p, "signal \(signal) at \(hex(p.control.rip)), not in the recording") }
+    guard isFault || isEnd else {
+      throw divergence(p, "signal \(signal) at \(hex(p.control.rip)), not in the recording")
+    }
     if isEnd {
-      if head.rip != p.control.rip { throw divergence(p, "it died at \(hex(head.rip)), the replay at \(hex(p.control.rip))") }
+      if head.rip != p.control.rip {
+        throw divergence(p, "it died at \(hex(head.rip)), the replay at \(hex(p.control.rip))")
+      }
       return try end(p, 128 + Int32(head.value))
     }
     try applySignal(p)

@@ -55,7 +55,8 @@ public struct RecordWriter {
   public mutating func reservePayload(
     _ kind: EffectKind, address: UInt64 = 0, length: Int
   ) -> UnsafeMutableRawBufferPointer? {
-    precondition(kind == .memory || kind == .extendedState || kind == .signalInfo || kind == .output, "\(kind) has no payload")
+    precondition(
+      kind == .memory || kind == .extendedState || kind == .signalInfo || kind == .output, "\(kind) has no payload")
     precondition(length >= 0 && length <= TapeFormat.maximumPayloadSize, "payload of \(length) bytes")
     let header = TapeFormat.payloadHeaderSize
     guard let at = begin(header + (length + 7) & ~7, kind.rawValue) else { return nil }
@@ -115,7 +116,8 @@ public struct RecordWriter {
     case .registers(let values): registers(values)
     case .advise(let address, let length, let advice): words(.advise, [address, length, advice])
     case .bases(let fs, let gs): words(.bases, [fs, gs, 0])
-    case .output(let stream, let payload): payload.bytes.withUnsafeBytes { self.payload(.output, address: stream, bytes: $0) }
+    case .output(let stream, let payload):
+      payload.bytes.withUnsafeBytes { self.payload(.output, address: stream, bytes: $0) }
     case .thread(let tid, let stack, let fs): words(.thread, [tid, stack, fs])
     case .limit(let resource, let soft): words(.limit, [resource, soft, 0])
     case .checksumRange(let address, let length, let checksum): words(.checksumRange, [address, length, checksum])

@@ -107,7 +107,9 @@ extension Core {
       let p = domainMemory + old + slot * 16
       let guest = p.load(as: UInt64.self)
       if guest == 0 { continue }
-      put(d, guest, body: p.load(fromByteOffset: 8, as: UInt32.self), indirect: p.load(fromByteOffset: 12, as: UInt32.self))
+      put(
+        d, guest, body: p.load(fromByteOffset: 8, as: UInt32.self),
+        indirect: p.load(fromByteOffset: 12, as: UInt32.self))
     }
   }
 

@@ -202,8 +202,10 @@ private func parseLength(
   } else if base == "msghdr" || base == "mmsghdr" || base == "ifconf" {
     output.length = String(base)
   } else if let open = base.firstIndex(of: "("), base.hasSuffix(")") {
-    let kinds = ["min": "minimum", "iovec": "iovec", "socklen": "socklen", "sockopt": "sockopt", "fdset": "fdset",
-      "pages": "pages", "pointed": "pointed"]
+    let kinds = [
+      "min": "minimum", "iovec": "iovec", "socklen": "socklen", "sockopt": "sockopt", "fdset": "fdset",
+      "pages": "pages", "pointed": "pointed",
+    ]
     guard let kind = kinds[String(base[..<open])] else { throw place.error("bad length \(text)") }
     output.length = kind
     output.lengthArgument = try index(base[base.index(after: open)...].dropLast(), names, place)

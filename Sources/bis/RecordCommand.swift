@@ -17,7 +17,7 @@ struct RecordCommand: ParsableCommand {
         bis record --cpu host,-avx512 -- ./solver
 
       The last one replays on CPUs without AVX-512, too. Everything after PROGRAM
-      belongs to it. Programs that start threads are refused in this version.
+      belongs to it.
       """)
 
   @Option(

@@ -107,6 +107,7 @@ import Testing
   @Test func `flags of /proc/cpuinfo`() {
     let host = FakeMachine.zen4.capture()
     #expect(host.allowsCPUInfoFlag("avx2") && host.allowsCPUInfoFlag("rep_good"))
-    #expect(!host.allowsCPUInfoFlag("xsaveopt") && !host.allowsCPUInfoFlag("pku") && !host.allowsCPUInfoFlag("user_shstk"))
+    #expect(
+      !host.allowsCPUInfoFlag("xsaveopt") && !host.allowsCPUInfoFlag("pku") && !host.allowsCPUInfoFlag("user_shstk"))
   }
 }

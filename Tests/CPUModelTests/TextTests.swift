@@ -2,7 +2,8 @@ import CPUModel
 import Testing
 
 @Suite struct TextTests {
-  @Test(arguments: ["host", "-avx512", "-avx", "-xsave", "x86-64-v1", "x86-64-v3", "zen2"], [FakeMachine.zen4, .intel])
+  @Test(
+    arguments: ["host", "-avx512", "-avx", "-xsave", "x86-64-v1", "x86-64-v3", "zen2"], [FakeMachine.zen4, .intel])
   func `text and back`(spec: String, machine: FakeMachine) throws {
     guard let host = try? profile(spec, of: machine) else { return }
     let text = host.encode()

@@ -50,9 +50,11 @@ import Testing
     inherited.openFilesSoft = 100
     let command = "ulimit -n; pwd; echo $X; ls /proc/self/fd"
     let stopped = try spawnTraced(
-      path: "/bin/sh", arguments: ["sh", "-c", command], environment: ["X=a b", "PATH=/usr/bin:/bin"], directory: "/usr",
+      path: "/bin/sh", arguments: ["sh", "-c", command], environment: ["X=a b", "PATH=/usr/bin:/bin"],
+      directory: "/usr",
       inherited: inherited,
-      descriptors: [.init(ours: output.raw, theirs: 1), .init(ours: output.raw, theirs: 900)], options: [.exitKill, .sysgood])
+      descriptors: [.init(ours: output.raw, theirs: 1), .init(ours: output.raw, theirs: 900)],
+      options: [.exitKill, .sysgood])
     #expect(try run(stopped.tid).kind == .exited(0))
     // Not by the shell: dash unblocks what it inherits.
     let grep = try spawnTraced(

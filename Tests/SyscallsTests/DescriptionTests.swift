@@ -27,7 +27,7 @@ import Testing
     #expect(Syscalls.describe(number: 399, arguments: [1], result: -38) == "syscall_399(0x1) = -1 ENOSYS")
     #expect(
       Syscalls.describe(number: 55, arguments: [3, 1, 26, 0x10, 0x20], result: 0)
-        == "getsockopt(3, 1, SO_GET_FILTER, 0x10, 0x20) = 0" )
+        == "getsockopt(3, 1, SO_GET_FILTER, 0x10, 0x20) = 0")
   }
 
   @Test func `errors and signals have the kernel's names`() throws {

@@ -65,7 +65,8 @@ struct EventDescriber {
       return "moves \(range(old, oldLength)) to \(range(new, newLength))"
     case .process(let tape, let pid): return "process \(pid) on tape \(tape)"
     case .advise(let address, let length, _): return "advises \(range(address, length))"
-    case .output(let stream, let payload): return "\(payload.length) bytes to standard \(stream == 1 ? "output" : "error")"
+    case .output(let stream, let payload):
+      return "\(payload.length) bytes to standard \(stream == 1 ? "output" : "error")"
     case .thread(let tid, let stack, _): return "thread \(tid), stack \(hexadecimal(stack))"
     case .bases, .limit, .registers, .extendedState, .signalInfo, .checksumRange: return nil
     }
@@ -128,7 +129,8 @@ struct EventDescriber {
         ("kind", .string("thread")), ("tid", .number(tid)), ("stack", .string(hexadecimal(stack))),
         ("fs", .string(hexadecimal(fs))),
       ])
-    case .bases, .limit, .output, .registers, .extendedState, .signalInfo: return .object([("kind", .string("\(effect.kind)"))])
+    case .bases, .limit, .output, .registers, .extendedState, .signalInfo:
+      return .object([("kind", .string("\(effect.kind)"))])
     }
   }
 

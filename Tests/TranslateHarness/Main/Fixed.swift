@@ -19,7 +19,11 @@ func fixed(_ directory: String) {
       g.reload()
     }
     let undef = g.run(g.programs[Program.undef.rawValue])
-    if case .fault(4, let host) = undef { check(g.guestAt(host) == g.programs[Program.undef.rawValue], "ud2 address") } else { check(false, "ud2: \(undef)") }
+    if case .fault(4, let host) = undef {
+      check(g.guestAt(host) == g.programs[Program.undef.rawValue], "ud2 address")
+    } else {
+      check(false, "ud2: \(undef)")
+    }
     g.reset()
     check(g.run(g.programs[Program.outside.rawValue]) == .lost(base - 0x100), "jump out of all domains")
     check(g.ticksDone() == 0, "the transfer has not been counted yet: \(g.ticksDone())")
@@ -37,7 +41,9 @@ private func specials(_ g: Guest) {
     (20, 0, 4, nil), (3, 0, 4, nil),
   ]
   for (op, reg, size, address) in expected {
-    guard case .special(let o, _, let r, let s, let f, let resume) = stop else { return check(false, "special \(op): \(stop)") }
+    guard case .special(let o, _, let r, let s, let f, let resume) = stop else {
+      return check(false, "special \(op): \(stop)")
+    }
     check(o == op && s == size, "special \(op): op \(o) size \(s)")
     if op != 4 && address == nil { check(r == reg, "special \(op): register \(r)") }
     check((f & 1 == 1) == (address != nil), "special \(op): flags \(f)")
@@ -84,7 +90,8 @@ private func faults(_ g: Guest) {
       var after = gpr()
       for r in l.restores { after[r.register] = spill(r.spill) }
       after[4] &+= UInt64(bitPattern: Int64(l.rspAdjust))
-      check(l.kind == .instruction && l.guest == site, "fault \(i): \(signal) \(l.kind) \(hex(l.guest)) not \(hex(site))")
+      check(
+        l.kind == .instruction && l.guest == site, "fault \(i): \(signal) \(l.kind) \(hex(l.guest)) not \(hex(site))")
       check(after == before, "fault \(i): registers \(l.restores)")
     }
   }
@@ -93,7 +100,10 @@ private func faults(_ g: Guest) {
 func bench(_ directory: String) {
   for base in bases {
     let g = Guest(path: "\(directory)/fixed.bin", base: base, map: true)
-    for (program, n, name) in [(Program.tight, 100_000_000, "loop"), (.interp, 10_000_000, "interp1"), (.fib, 31, "fib"), (.interp, 10_000_000, "interpreter")] {
+    for (program, n, name) in [
+      (Program.tight, 100_000_000, "loop"), (.interp, 10_000_000, "interp1"), (.fib, 31, "fib"),
+      (.interp, 10_000_000, "interpreter"),
+    ] {
       let p = g.programs[program.rawValue]
       let data = UnsafeMutablePointer<UInt64>(bitPattern: UInt(base + dataOffset))!
       var times: [Double] = []
@@ -102,7 +112,11 @@ func bench(_ directory: String) {
         data.pointee = UInt64(n)
         setGPR(3, base + dataOffset)
         let t = h_now()
-        if round % 2 == 0 { _ = h_enter(p) } else { check({ if case .trap = g.run(p) { true } else { false } }(), name) }
+        if round % 2 == 0 {
+          _ = h_enter(p)
+        } else {
+          check({ if case .trap = g.run(p) { true } else { false } }(), name)
+        }
         times.append(h_now() - t)
       }
       let native = stride(from: 0, to: 14, by: 2).map { times[$0] }.min()!
@@ -121,10 +135,13 @@ private func translationSpeed(_ directory: String) {
   guard let list = fopen("\(directory)/libc.txt", "r") else { return }
   var offsets: [UInt64] = []
   var value: UInt64 = 0
-  while withUnsafeMutablePointer(to: &value, { p in withVaList([p]) { vfscanf(list, "%lu", $0) } }) == 1 { offsets.append(value) }
+  while withUnsafeMutablePointer(to: &value, { p in withVaList([p]) { vfscanf(list, "%lu", $0) } }) == 1 {
+    offsets.append(value)
+  }
   precondition(h_map(base, size) == 0, "map")
   let n = Int(h_load(file, base, size))
-  let view = CodeView(base: base, bytes: UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: UInt(base)), count: n))
+  let view = CodeView(
+    base: base, bytes: UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: UInt(base)), count: n))
   decodeSpeed(base)
   for _ in 0..<3 {
     let translator = Guest.makeTranslator()
@@ -137,7 +154,9 @@ private func translationSpeed(_ directory: String) {
     }
     let time = h_now() - t
     let s = translator.statistics
-    print("translation of libc: \(questions) questions, \(s.units) units, \(s.instructions) instructions, \(time / Double(s.units) * 1e6) us/unit, \(time / Double(s.instructions) * 1e9) ns/instruction; hot \(Double(s.hotBytes) / Double(s.guestBytes)) cold \(Double(s.coldBytes) / Double(s.guestBytes)) bytes per guest byte unsupported \(s.unsupported) out-of-line \(s.outOfLineEntries)")
+    print(
+      "translation of libc: \(questions) questions, \(s.units) units, \(s.instructions) instructions, \(time / Double(s.units) * 1e6) us/unit, \(time / Double(s.instructions) * 1e9) ns/instruction; hot \(Double(s.hotBytes) / Double(s.guestBytes)) cold \(Double(s.coldBytes) / Double(s.guestBytes)) bytes per guest byte unsupported \(s.unsupported) out-of-line \(s.outOfLineEntries)"
+    )
   }
 }
 
@@ -167,7 +186,8 @@ func decodeSpeed(_ base: UInt64) {
     compared += 1
     let same =
       i.length == z.length && i.shape == z.shape && i.special == z.special && i.opcode == z.opcode
-      && i.opcodeMap == z.opcodeMap && (i.shape == .plain || i.has66 == z.has66) && i.has67 == z.has67 && i.hasREX == z.hasREX
+      && i.opcodeMap == z.opcodeMap && (i.shape == .plain || i.has66 == z.has66) && i.has67 == z.has67
+      && i.hasREX == z.hasREX
       && i.rexW == z.rexW && i.rexR == z.rexR && i.rexX == z.rexX && i.rexB == z.rexB && i.segmentFS == z.segmentFS
       && i.segmentGS == z.segmentGS && i.hasModRM == z.hasModRM && i.mod == z.mod && i.reg == z.reg && i.rm == z.rm
       && i.modrmOffset == z.modrmOffset && i.hasSIB == z.hasSIB && i.dispSize == z.dispSize

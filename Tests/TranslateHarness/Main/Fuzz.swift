@@ -68,7 +68,8 @@ extension Guest {
       missed: { target in
         let k = total + self.ticksDone()
         let t = tickLog[k + (self.pendingUndo ? 1 : 0)]
-        check(t.target == target && registers(t) == gpr(), "\(name): miss \(k) to \(hex(target)), native \(hex(t.target))")
+        check(
+          t.target == target && registers(t) == gpr(), "\(name): miss \(k) to \(hex(target)), native \(hex(t.target))")
       },
       expired: { guest in
         total += self.ticksDone()
@@ -114,9 +115,14 @@ extension Guest {
         for r in l.restores { regs[r.register] = b.load(fromByteOffset: r.spill * 8, as: UInt64.self) }
       }
       var m = j
-      while m < nativeCount && m < j + 12 && !(nativeLog[m].rip == l.guest && registers(nativeLog[m]) == regs) { m += 1 }
+      while m < nativeCount && m < j + 12 && !(nativeLog[m].rip == l.guest && registers(nativeLog[m]) == regs) {
+        m += 1
+      }
       if m >= nativeCount || m >= j + 12 {
-        check(false, "\(name): located \(hex(s.rip)) -> \(hex(l.guest)) after native \(hex(nativeLog[j].rip)) step \(j): \(zip(regs, registers(nativeLog[j])).enumerated().filter { $0.1.0 != $0.1.1 }.map { ($0.0, hex($0.1.0), hex($0.1.1)) })")
+        check(
+          false,
+          "\(name): located \(hex(s.rip)) -> \(hex(l.guest)) after native \(hex(nativeLog[j].rip)) step \(j): \(zip(regs, registers(nativeLog[j])).enumerated().filter { $0.1.0 != $0.1.1 }.map { ($0.0, hex($0.1.0), hex($0.1.1)) })"
+        )
         return
       }
       j = m
@@ -136,7 +142,9 @@ extension Guest {
   }
 
   func located(_ stop: Stop) -> String {
-    if case .fault(_, let h) = stop, let l = translator.locate(host: h) { return "guest \(hex(l.guest)) base \(hex(base))" }
+    if case .fault(_, let h) = stop, let l = translator.locate(host: h) {
+      return "guest \(hex(l.guest)) base \(hex(base))"
+    }
     return ""
   }
 }

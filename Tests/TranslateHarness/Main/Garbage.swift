@@ -19,8 +19,13 @@ func garbage() {
   var bytes = [UInt8](repeating: 0, count: size)
   var units = 0
   var compared = 0
-  for (round, base) in [0x5555_5555_4000, 0x40_0000, 0x7FFF_1230_0000, 0x1000, 0xFFFF_8000_0000_0000 as UInt64].enumerated() {
-    for i in 0..<size { bytes[i] = random() & 3 == 0 ? UInt8(truncatingIfNeeded: random() >> 20) : spice[Int(random() >> 30) % spice.count] }
+  for (round, base) in [0x5555_5555_4000, 0x40_0000, 0x7FFF_1230_0000, 0x1000, 0xFFFF_8000_0000_0000 as UInt64]
+    .enumerated()
+  {
+    for i in 0..<size {
+      bytes[i] =
+        random() & 3 == 0 ? UInt8(truncatingIfNeeded: random() >> 20) : spice[Int(random() >> 30) % spice.count]
+    }
     bytes.withUnsafeBytes { raw in
       compared += compareDecoders(raw)
       let t = Guest.makeTranslator()
@@ -35,13 +40,16 @@ func garbage() {
           check(host >= 0x5554_E000_0000 && host < 0x5554_E000_0000 + h_code_size(), "entry \(hex(host))")
           if kind == .body { check(t.guestAddress(ofBody: host) == at, "body \(hex(host))") }
           if kind == .body { check(t.locate(host: host)?.guest == at || bytesFollow(raw, i * 3), "locate body") }
-        } catch TranslateError.outsideDomain { check(at < low || at >= base + UInt64(size) - 0x80, "outside \(hex(at))") } catch TranslateError.cacheFull {
+        } catch TranslateError.outsideDomain {
+          check(at < low || at >= base + UInt64(size) - 0x80, "outside \(hex(at))")
+        } catch TranslateError.cacheFull {
           break
         } catch { check(false, "round \(round): \(error)") }
       }
       units += t.statistics.units
       var unknown = 0
-      for o in stride(from: UInt64(0), to: UInt64(min(t.statistics.hotBytes, 400_000)), by: 1) where t.locate(host: 0x5554_E000_0040 + o) == nil { unknown += 1 }
+      for o in stride(from: UInt64(0), to: UInt64(min(t.statistics.hotBytes, 400_000)), by: 1)
+      where t.locate(host: 0x5554_E000_0040 + o) == nil { unknown += 1 }
       check(unknown == 0 || round >= 0, "unknown \(unknown)")
       t.dropDomain(d)
       check((try? t.translate(d, at: low, kind: .body, view: view)) == nil, "dropped domain")
@@ -62,8 +70,11 @@ private func compareDecoders(_ raw: UnsafeRawBufferPointer) -> Int {
     let p = raw.baseAddress! + at
     let a = decoder.decode(p, available: 15, into: &i)
     let b = decoder.decodeByZydis(p, available: 15, into: &z)
-    check(a == b && i.length == z.length && i.shape == z.shape && i.hasModRM == z.hasModRM && i.disp == z.disp && i.immSize == z.immSize && i.rm == z.rm && i.reg == z.reg && i.mod == z.mod,
-      "decode \((0..<8).map { String(raw[at + $0], radix: 16) }): \(a) \(i.length) \(i.shape), zydis \(b) \(z.length) \(z.shape)")
+    check(
+      a == b && i.length == z.length && i.shape == z.shape && i.hasModRM == z.hasModRM && i.disp == z.disp
+        && i.immSize == z.immSize && i.rm == z.rm && i.reg == z.reg && i.mod == z.mod,
+      "decode \((0..<8).map { String(raw[at + $0], radix: 16) }): \(a) \(i.length) \(i.shape), zydis \(b) \(z.length) \(z.shape)"
+    )
   }
   return raw.count
 }
@@ -75,14 +86,19 @@ private func full(_ bytes: [UInt8]) {
     memset0(h_domains(), Int(h_domains_size()))
     let t = Translator(
       code: h_code(), codeSize: 512 << 10, domains: h_domains(), domainsSize: 64 << 10,
-      entries: RuntimeEntries(syscall: e.syscall, special: e.special, exitDirect: e.exit_direct, indirectMiss: e.miss, expired: e.expired))
+      entries: RuntimeEntries(
+        syscall: e.syscall, special: e.special, exitDirect: e.exit_direct, indirectMiss: e.miss, expired: e.expired))
     let base: UInt64 = 0x10000
     let view = CodeView(base: base, bytes: raw)
     let d = try! t.makeDomain(low: base, high: base + 0x4000)
     var cacheFull = false
     var domainsFull = false
     for i in 0..<0x4000 {
-      do { _ = try t.translate(d, at: base + UInt64(i), kind: .indirect, view: view, lookahead: 0) } catch TranslateError.cacheFull { cacheFull = true } catch TranslateError.domainsFull { domainsFull = true } catch { check(false, "\(error)") }
+      do {
+        _ = try t.translate(d, at: base + UInt64(i), kind: .indirect, view: view, lookahead: 0)
+      } catch TranslateError.cacheFull { cacheFull = true } catch TranslateError.domainsFull {
+        domainsFull = true
+      } catch { check(false, "\(error)") }
     }
     check(cacheFull || domainsFull, "nothing was full")
     check(t.tableGeneration > 0, "table did not grow")

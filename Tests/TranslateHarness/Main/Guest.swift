@@ -161,7 +161,8 @@ let BISWindow: UInt64 = 0x5554_D100_0000
 func memset0(_ p: UnsafeMutableRawPointer, _ n: Int) { p.initializeMemory(as: UInt8.self, repeating: 0, count: n) }
 
 func gpr() -> [UInt64] {
-  withUnsafeBytes(of: &h_control()!.pointee.gpr) { b in (0..<16).map { b.load(fromByteOffset: $0 * 8, as: UInt64.self) } }
+  withUnsafeBytes(of: &h_control()!.pointee.gpr) { b in (0..<16).map { b.load(fromByteOffset: $0 * 8, as: UInt64.self) }
+  }
 }
 func setGPR(_ i: Int, _ v: UInt64) {
   withUnsafeMutableBytes(of: &h_control()!.pointee.gpr) { $0.storeBytes(of: v, toByteOffset: i * 8, as: UInt64.self) }
@@ -169,4 +170,6 @@ func setGPR(_ i: Int, _ v: UInt64) {
 func spill(_ i: Int) -> UInt64 {
   UnsafeRawPointer(bitPattern: UInt(BISWindow + 0xC0))!.load(fromByteOffset: i * 8, as: UInt64.self)
 }
-func bytesEqual<T>(_ a: UnsafeBufferPointer<T>) -> [UInt64] { Array(UnsafeRawBufferPointer(a).bindMemory(to: UInt64.self)) }
+func bytesEqual<T>(_ a: UnsafeBufferPointer<T>) -> [UInt64] {
+  Array(UnsafeRawBufferPointer(a).bindMemory(to: UInt64.self))
+}

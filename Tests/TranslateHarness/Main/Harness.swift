@@ -36,7 +36,9 @@ func fuzz(_ directory: String, _ names: [String]) {
         if i % 3 == 1 { guest.reload() }
         guest.compare(p, "\(name)@\(hex(base)) #\(i)", &totals, random: &random)
       }
-      if guest.translator.statistics.unsupported != 0 { print("unsupported: \(guest.translator.unsupported.prefix(3))") }
+      if guest.translator.statistics.unsupported != 0 {
+        print("unsupported: \(guest.translator.unsupported.prefix(3))")
+      }
     }
     first = false
   }
