@@ -28,7 +28,7 @@ check: build ## The rules that are checks: imports, sizes, generated files, form
 	@./check
 
 format: ## Format the Swift sources
-	@swift format -i -r --parallel Sources Tests
+	@find Sources Tests -name "*.swift" ! -name "*+Generated.swift" -print0 | xargs -0 swift format -i --parallel
 
 bench: build ## Measure native, recorded and replayed programs; ROUNDS=5 WRITE=1 to fill Docs/benchmarks.md
 	@Benchmarks/run --bis $(BIS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write)

@@ -215,20 +215,11 @@ private let generatedLevelRows0: [(String, String, String)] = [
   ("skylake", "broadwell", "clflushopt,xsavec,xgetbv1"),
   ("skylake-avx512", "skylake", "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,clwb"),
   ("cascadelake", "skylake-avx512", "avx512_vnni"),
-  (
-    "icelake", "cascadelake",
-    "avx512ifma,avx512vbmi,avx512_vbmi2,avx512_bitalg,avx512_vpopcntdq,gfni,vaes,vpclmulqdq,sha_ni,rdpid"
-  ),
-  (
-    "zen1", "x86-64-v3",
-    "mmxext,rdtscp,aes,pclmulqdq,rdrand,rdseed,fsgsbase,adx,sha_ni,clflushopt,xsavec,xgetbv1,sse4a,misalignsse,clzero"
-  ),
+  ("icelake", "cascadelake", "avx512ifma,avx512vbmi,avx512_vbmi2,avx512_bitalg,avx512_vpopcntdq,gfni,vaes,vpclmulqdq,sha_ni,rdpid"),
+  ("zen1", "x86-64-v3", "mmxext,rdtscp,aes,pclmulqdq,rdrand,rdseed,fsgsbase,adx,sha_ni,clflushopt,xsavec,xgetbv1,sse4a,misalignsse,clzero"),
   ("zen2", "zen1", "clwb,rdpid"),
   ("zen3", "zen2", "vaes,vpclmulqdq"),
-  (
-    "zen4", "zen3",
-    "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512ifma,avx512vbmi,avx512_vbmi2,avx512_vnni,avx512_bitalg,avx512_vpopcntdq,avx512_bf16,gfni"
-  ),
+  ("zen4", "zen3", "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512ifma,avx512vbmi,avx512_vbmi2,avx512_vnni,avx512_bitalg,avx512_vpopcntdq,avx512_bf16,gfni"),
   ("zen5", "zen4", "avx_vnni,avx512_vp2intersect,movdiri,movdir64b"),
 ]
 

@@ -100,7 +100,13 @@ private func manifest(_ trace: TraceDirectory) throws -> ManifestWriter {
     var random = Random(4)
     let events = randomEvents(&random, count: 50)
     var records = segments(of: events)[0]
-    for at in records.count / 2..<records.count / 2 + 300 { records[at] = 0xCC }
+    // From the beginning of a record: inside a payload nothing could tell.
+    let damage = try records.withUnsafeBytes { bytes in
+      var cursor = RecordCursor(bytes: bytes)
+      while cursor.offset < bytes.count / 2 { _ = try cursor.next() }
+      return cursor.offset
+    }
+    for at in damage..<damage + 300 { records[at] = 0xCC }
     try writeRings(trace, [(tape: 1, sequence: 0, records: records)])
     let found = try allEvents(TapeFileReader(trace, tape: 1))
     expectPrefix(found, of: events)
