@@ -140,6 +140,7 @@ extension RecordSession {
       control.tickStart[i] = 0
     }
     control.setTicks(target: .max)
+    for i in 0..<16 { control.stats[i] = 0 }
     control.resetThreads(tid: UInt64(p.guest.tid.rawValue))
     block.pointee.pid = UInt64(p.guest.pid)
     block.pointee.own_slot_offset = p.guest.slot.offset
