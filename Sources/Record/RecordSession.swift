@@ -85,7 +85,9 @@ final class RecordSession {
       }
     } catch {
       abandon()
-      throw RecordError(error)
+      let text = "\(error)"
+      let room = text.contains("No space left") ? "make room on the disk, or record elsewhere with -o; " : ""
+      throw RecordError(text, hint: room + "what was recorded until then is in \(trace.path)")
     }
     let result = outcome ?? .exited(0)
     do throws(TraceError) {
