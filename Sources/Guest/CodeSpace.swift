@@ -95,7 +95,7 @@ public final class CodeSpace {
 }
 
 /// Names what was tried when the kernel refuses it.
-func kernel<T>(_ what: String, _ body: () throws(Errno) -> T) throws(GuestError) -> T {
+public func kernel<T>(_ what: String, _ body: () throws(Errno) -> T) throws(GuestError) -> T {
   do throws(Errno) { return try body() } catch {
     if error == .gone { throw .gone }
     throw .kernel(what, error)

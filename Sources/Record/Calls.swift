@@ -269,7 +269,7 @@ extension RecordSession {
     let mine = mask & ~(1 << 8 | 1 << 18)
     p.control.block.pointee.signal_mask = mine
     if p.control.block.pointee.held_signals & ~mine != 0 { p.control.block.pointee.pending_signals = 1 }
-    try kernelCall("set the signal mask") { () throws(Errno) in
+    try kernel("set the signal mask") { () throws(Errno) in
       try Ptrace.setSignalMask(p.guest.tid, mine & ~RecordSession.faultSignals)
     }
   }

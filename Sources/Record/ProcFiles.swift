@@ -27,7 +27,7 @@ extension RecordSession {
   /// The program has the descriptor of an empty memory file: fills it.
   func fillProc(_ p: RecordedProcess, _ call: PendingCall, _ result: Int64) throws(GuestError) {
     if result >= 0, let content = call.content {
-      try kernelCall("write a copy of a /proc file") { () throws(Errno) in
+      try kernel("write a copy of a /proc file") { () throws(Errno) in
         let file = try Descriptor.open("/proc/\(p.guest.tid)/fd/\(result)", flags: 2)
         try file.writeFully(content)
       }

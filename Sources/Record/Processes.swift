@@ -69,7 +69,7 @@ extension RecordSession {
       block.pointee.answer = UInt64(BIS_ANSWER_VFORK.rawValue)
     } else {
       p.pending = pending
-      p.childSlot = try kernelCall("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
+      p.childSlot = try kernel("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
       block.pointee.child_slot_offset = p.childSlot!.offset
       if p.sharesMemory {
         throw .unsupported(
@@ -151,7 +151,7 @@ extension RecordSession {
 
   /// PTRACE_EVENT_FORK, VFORK, CLONE: the parent reports its child, inside the call.
   func forked(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
-    let message = try kernelCall("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(tid) }
+    let message = try kernel("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(tid) }
     let child = ThreadID(Int32(truncatingIfNeeded: message))
     if let parent = p.vforkParents.last, parent == tid, p.guest.tid == tid {
       p.guest.tid = child
@@ -167,7 +167,7 @@ extension RecordSession {
     }
     // The child's first stop may have come already.
     if early.remove(child) == nil {
-      let status = try kernelCall("wait for the child") { () throws(Errno) in try wait(for: child) }
+      let status = try kernel("wait for the child") { () throws(Errno) in try wait(for: child) }
       guard case .stopped = status.kind else { throw .gone }
     }
     resume(child)
@@ -255,7 +255,7 @@ extension RecordSession {
 
   /// PTRACE_EVENT_EXEC: another program; the old tape ends (or, in a vfork child, goes on with the parent).
   func executed(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
-    let slot = try kernelCall("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
+    let slot = try kernel("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
     if let state = p.beforeExec { inheritAcrossExec(state, to: slot.control, tid) }
     p.beforeExec = nil
     let parentEvent = p.sink.eventCount
@@ -304,9 +304,9 @@ extension RecordSession {
     defer { resume(tid) }
     if p.wasThreaded { return }  // what killed it is told by the leader's wait status, after all others'
     guard p.guest.tid == tid, p.guest.pid == tid.rawValue, !p.endWritten else { return }
-    let status = try kernelCall("ask for the exit status") { () throws(Errno) in try Ptrace.eventMessage(tid) }
+    let status = try kernel("ask for the exit status") { () throws(Errno) in try Ptrace.eventMessage(tid) }
     let signal = status & 0x7F
-    let r = try kernelCall("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
     var flags: EventFlags = []
     if p.guest.place(r.rip) == .translated { flags.insert(.asynchronous) }
     try append(

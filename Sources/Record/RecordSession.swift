@@ -146,7 +146,7 @@ final class RecordSession {
     case .event(.stop), .event(.vforkDone), .event(.seccomp), .event(.other), .syscall:
       resume(tid)
     case .groupStop:
-      try? kernelCall("listen") { () throws(Errno) in try Ptrace.listen(tid) }
+      try? kernel("listen") { () throws(Errno) in try Ptrace.listen(tid) }
     }
   }
 
@@ -238,13 +238,6 @@ final class RecordSession {
 
   func tape<T>(_ body: () throws(TraceError) -> T) throws(GuestError) -> T {
     do throws(TraceError) { return try body() } catch { throw .unsupported("\(error)") }
-  }
-
-  func kernelCall<T>(_ what: String, _ body: () throws(Errno) -> T) throws(GuestError) -> T {
-    do throws(Errno) { return try body() } catch {
-      if error == .gone { throw .gone }
-      throw .kernel(what, error)
-    }
   }
 
   func warn(_ text: String) {

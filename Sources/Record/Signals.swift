@@ -19,8 +19,8 @@ extension RecordSession {
 
   /// A signal-delivery stop that is not the runtime's question.
   func signalStop(_ p: RecordedProcess, _ tid: ThreadID, _ signal: Int32) throws(GuestError) {
-    let info = try kernelCall("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
-    let r = try kernelCall("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    let info = try kernel("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
+    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
     if p.vforkParents.contains(tid) {  // a vfork parent, suspended: what comes for it waits
       return resume(tid, signal)
     }
@@ -58,7 +58,7 @@ extension RecordSession {
     guard ends.contains(r.rip), Int64(bitPattern: r.rax) == -4,
       Int64(bitPattern: r.orig_rax) >= 0
     else { return }
-    try kernelCall("set registers") { () throws(Errno) in
+    try kernel("set registers") { () throws(Errno) in
       var again = r
       again.rip -= 2
       again.rax = r.orig_rax
@@ -74,7 +74,7 @@ extension RecordSession {
     func set(_ change: (inout Registers) -> Void) throws(GuestError) {
       var new = r
       change(&new)
-      try kernelCall("set registers") { () throws(Errno) in try Ptrace.setRegisters(tid, new) }
+      try kernel("set registers") { () throws(Errno) in try Ptrace.setRegisters(tid, new) }
     }
     switch p.guest.place(r.rip) {
     case .runtime:
@@ -105,7 +105,7 @@ extension RecordSession {
     case .translated:
       // A tick may be half done: finish it first, or its count is lost.
       for _ in 0..<64 {
-        let now = try kernelCall("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+        let now = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
         guard p.guest.place(now.rip) == .translated, let at = region.translator.locate(host: now.rip),
           at.kind == .stepOn
         else { break }
@@ -150,7 +150,7 @@ extension RecordSession {
             .exit, number: 1, flags: flags, rip: p.control.rip, value: UInt64(signal.number),
             value2: UInt64((flags.contains(.atEntry) ? BIS_EXIT_AT_CALL : BIS_EXIT_IMMEDIATE).rawValue)))
         p.endWritten = true
-        try kernelCall("reset a signal") { () throws(Errno) in
+        try kernel("reset a signal") { () throws(Errno) in
           try Ptrace.setSignalMask(p.guest.tid, block.pointee.signal_mask & ~RecordSession.faultSignals)
         }
         resume(p.guest.tid, signal.number)

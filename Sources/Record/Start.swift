@@ -79,7 +79,7 @@ extension RecordSession {
     root = tid
     ignoreTerminalSignals()
     do throws(GuestError) {
-      let slot = try kernelCall("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
+      let slot = try kernel("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
       let block = slot.control.block
       slot.control.standardStreams[1] = 1
       slot.control.standardStreams[2] = 2

@@ -10,13 +10,6 @@ import Trace
 extension ReplaySession {
   func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
 
-  func kernelCall<T>(_ what: String, _ body: () throws(Errno) -> T) throws(GuestError) -> T {
-    do throws(Errno) { return try body() } catch {
-      if error == .gone { throw .gone }
-      throw .kernel(what, error)
-    }
-  }
-
   func currentDirectory() -> String {
     var buffer = [CChar](repeating: 0, count: 4096)
     guard getcwd(&buffer, buffer.count) != nil else { return "" }

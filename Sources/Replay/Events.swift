@@ -24,7 +24,7 @@ extension ReplaySession {
         path: "/proc/self/exe", arguments: ["bis-replay"], environment: [], disableASLR: true)
       tid = stopped.tid
     } catch { throw .replay("cannot start a process to replay in: \(error)", "bis doctor says what is missing", nil) }
-    let slot = try kernelCall("make a ring") { () throws(Errno) in try rings.allocate() }
+    let slot = try kernel("make a ring") { () throws(Errno) in try rings.allocate() }
     let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
     let p = ReplayedProcess(guest: guest, feed: feed, recordedPID: tape.pid)
     processes[tid] = p
@@ -159,7 +159,7 @@ extension ReplaySession {
     guard wanted.contains(tape) else { return }
     let begun = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape).hasBegun() }
     guard begun else { return }
-    let slot = try kernelCall("make a ring") { () throws(Errno) in try rings.allocate() }
+    let slot = try kernel("make a ring") { () throws(Errno) in try rings.allocate() }
     p.child = (slot, tape, pid)
     p.control.block.pointee.child_slot_offset = slot.offset
     p.control.block.pointee.answer = UInt64(BIS_ANSWER_FORK.rawValue)
@@ -167,10 +167,10 @@ extension ReplaySession {
 
   /// PTRACE_EVENT_FORK of a replay process: the child is replayed first, to its end. PTRACE_EVENT_CLONE: a thread.
   func forked(_ p: ReplayedProcess, isThread: Bool) throws(GuestError) {
-    let message = try kernelCall("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(p.guest.tid) }
+    let message = try kernel("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(p.guest.tid) }
     let tid = ThreadID(Int32(truncatingIfNeeded: message))
     if early.remove(tid) == nil {
-      let status = try kernelCall("wait for the child") { () throws(Errno) in try wait(for: tid) }
+      let status = try kernel("wait for the child") { () throws(Errno) in try wait(for: tid) }
       guard case .stopped = status.kind else { throw .gone }
     }
     if isThread {
@@ -198,7 +198,7 @@ extension ReplaySession {
       case .bases(let fs, let gs):
         q.control.block.pointee.fs_base = fs
         q.control.block.pointee.gs_base = gs
-        try kernelCall("set FS") { () throws(Errno) in
+        try kernel("set FS") { () throws(Errno) in
           var r = try Ptrace.getRegisters(tid)
           r.fs_base = fs
           try Ptrace.setRegisters(tid, r)
@@ -308,13 +308,13 @@ extension ReplaySession {
   // MARK: Signals and faults
 
   func signalStop(_ p: ReplayedProcess, _ tid: ThreadID, _ signal: Int32) throws(GuestError) {
-    let info = try kernelCall("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
+    let info = try kernel("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
     guard info.code > 0, [4, 5, 7, 8, 11].contains(signal) else {  // from outside: not the program's
       try? Ptrace.cont(tid, 0)
       return
     }
     p.guest.tid = tid
-    let r = try kernelCall("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
     if try p.guest.handleGuardedWrite(info, r) { return resume(p) }
     switch p.guest.place(r.rip) {
     case .runtime:
