@@ -9,7 +9,9 @@ extension TargetDescription {
     description.add("sse", types: vectorXML + mxcsrXML, sse)
     description.add("linux", [Row("orig_rax", 64, "int")])
     description.add("segments", [Row("fs_base", 64, "int"), Row("gs_base", 64, "int")])
-    if !features.isDisjoint(with: [.avx, .avx512]) { description.add("avx", numbered("ymm", 0..<16, "h", 128, "uint128")) }
+    if !features.isDisjoint(with: [.avx, .avx512]) {
+      description.add("avx", numbered("ymm", 0..<16, "h", 128, "uint128"))
+    }
     if features.contains(.avx512) { description.add("avx512", types: vectorXML + wideVectorXML, avx512) }
     if features.contains(.pkeys) { description.add("pkeys", [Row("pkru", 32, "int")]) }
     description.expedited = ["rip", "rsp", "rbp"].compactMap { description.index(of: $0) }
@@ -36,7 +38,9 @@ private struct Row {
   }
 }
 
-private func numbered(_ prefix: String, _ numbers: Range<Int>, _ suffix: String, _ bitSize: Int, _ type: String) -> [Row] {
+private func numbered(_ prefix: String, _ numbers: Range<Int>, _ suffix: String, _ bitSize: Int, _ type: String)
+  -> [Row]
+{
   numbers.map { Row("\(prefix)\($0)\(suffix)", bitSize, type) }
 }
 
@@ -47,7 +51,9 @@ private let core: [Row] = {
   rows += [Row("rip", 64, "code_ptr"), Row("eflags", 32, "i386_eflags")]
   rows += ["cs", "ss", "ds", "es", "fs", "gs"].map { Row($0, 32, "int32") }
   rows += numbered("st", 0..<8, "", 80, "i387_ext")
-  rows += ["fctrl", "fstat", "ftag", "fiseg", "fioff", "foseg", "fooff", "fop"].map { Row($0, 32, "int", group: "float") }
+  rows += ["fctrl", "fstat", "ftag", "fiseg", "fioff", "foseg", "fooff", "fop"].map {
+    Row($0, 32, "int", group: "float")
+  }
   return rows
 }()
 
