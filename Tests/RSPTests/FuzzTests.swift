@@ -132,4 +132,16 @@ private final class Script: Connection {
       String(decoding: script.written, as: UTF8.self)
         == "+$QCa#f5$QCa#f5-+$OK#9a$QCa#f5$E54#ae$OK#9a")
   }
+
+  @Test func `an interrupt stops what runs, and only that`() {
+    var frame = encodePacket(Array("vCont;c".utf8))
+    let script = Script([[0x03], frame + [0x03] + encodePacket(Array("vCont;c".utf8))])
+    serve(script, Toy())
+    let text = String(decoding: script.written, as: UTF8.self)
+    #expect(text.contains("$T02thread:a;") && text.contains("$T05thread:a;replaylog:end;"), "\(text)")
+    frame[1] ^= 1
+    let damaged = Script([frame])
+    serve(damaged, Toy())
+    #expect(damaged.written == Array("-".utf8))
+  }
 }
