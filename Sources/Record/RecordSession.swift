@@ -214,7 +214,8 @@ final class RecordSession {
       ("indirect.misses", statistics[Int(BIS_STAT_INDIRECT_MISSES.rawValue)]),
       ("tick.expiries", statistics[Int(BIS_STAT_EXPIRIES.rawValue)]), ("units", UInt64(t.units)),
       ("units.instructions", UInt64(t.instructions)), ("units.guest-bytes", UInt64(t.guestBytes)),
-      ("units.hot-bytes", UInt64(t.hotBytes)), ("units.cold-bytes", UInt64(t.coldBytes)), ("links", UInt64(t.links)),
+      ("units.hot-bytes", UInt64(t.hotBytes)), ("units.cold-bytes", UInt64(t.coldBytes)),
+      ("units.forgotten", UInt64(t.forgotten)), ("links", UInt64(t.links)),
     ]
   }
 

@@ -216,7 +216,7 @@ extension RecordSession {
       }
       p.guest.add(range)
     } else {
-      p.guest.add(try code.privateRange(low: low, high: high))
+      try p.guest.addPrivate(low: low, high: high)
       if protection & 2 != 0 { p.guest.writableCode.append((low, high, Int32(protection))) }
     }
   }

@@ -131,9 +131,11 @@ RT static int64_t do_fork(control *c) {
   uint64_t slot = c->child_slot_offset;
   int64_t pid = bis_raw6(56 /* clone */, (long)c->answer_arg[0], 0, (long)c->answer_arg[1], (long)c->answer_arg[2],
                          (long)c->answer_arg[3], 0);
-  if (pid == 0)
+  if (pid == 0) {
     bis_raw6(SYS_remap_file_pages_, (long)BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 0, (long)(slot >> 12),
              0x10000 /* MAP_NONBLOCK */, 0);
+    bis_fork_child(c);
+  }
   return pid;
 }
 

@@ -71,7 +71,7 @@ extension Core {
   }
 
   /// The unit whose hot code contains a program-side address.
-  private func unit(at host: UInt64) -> Unit? {
+  func unit(at host: UInt64) -> Unit? {
     guard let c = chunk(at: host) else { return nil }
     let at = offset(host)
     var low = 0

@@ -1,5 +1,6 @@
 """Real programs, as people run them: one row each."""
 
+import runtimes
 from rows import Row
 
 MAKE_TREE = r"""
@@ -265,5 +266,6 @@ def rows():
         Row("programs/sqlite_100000", ["sqlite3", "db"], INSERTS, stdin=".read load.sql\n", needs=("sqlite3",), checksum=500, long=True),
         Row("programs/make", ["make", "-s"], MAKE_PROJECT.replace("COUNT", "3"), checksum=200, timeout=120),
         Row("programs/make_j2", ["make", "-s", "-j2"], MAKE_PROJECT.replace("COUNT", "12"), checksum=1000, timeout=200, long=True),
+        Row("programs/make_j4", ["make", "-s", "-j4"], MAKE_PROJECT.replace("COUNT", "4"), checksum=500, timeout=120),
     ]
-    return found
+    return found + runtimes.rows()
