@@ -207,6 +207,17 @@ public final class GuestProcess {
     _ = try remoteCall(10, page, 0x1000, UInt64(protection))
   }
 
+  /// Stops watching all pages and forgets what was translated from them: the kernel wants to write to one. False if there
+  /// were none. The process must be in the runtime.
+  public func unguardAll() throws(GuestError) -> Bool {
+    let pages = guarded.keys.sorted()
+    for page in pages {
+      try unguard(page)
+      try forgetPage(page)
+    }
+    return !pages.isEmpty
+  }
+
   /// Forgets what was translated from a page that was watched. No thread may be about to execute the middle of it.
   func forgetPage(_ page: UInt64) throws(GuestError) {
     if let r = range(at: page) { try forget(r, page, page + 0x1000) }

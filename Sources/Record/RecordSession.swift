@@ -145,8 +145,9 @@ final class RecordSession {
       try exiting(p, tid)
     case .event(.stop), .event(.vforkDone), .event(.seccomp), .event(.other), .syscall:
       resume(tid)
-    case .groupStop:
+    case .groupStop(let signal):
       try? kernel("listen") { () throws(Errno) in try Ptrace.listen(tid) }
+      if tid == root { JobControl.stopped(tid.rawValue, by: signal) }
     }
   }
 
@@ -176,6 +177,8 @@ final class RecordSession {
       guard try expired(p) else { return }
     case BIS_REASON_CHECKSUM:
       try checksum(p)
+    case BIS_REASON_WATCHED:
+      block.pointee.answer = try p.guest.unguardAll() ? 1 : 0
     case BIS_REASON_SPECIAL:
       guard try specialFault(p) else { return }
     case BIS_REASON_FATAL:

@@ -220,6 +220,14 @@ RT static void end_thread(control *c, const uint64_t a[6], uint32_t nr, uint64_t
   bis_thread_end(c);
 }
 
+/// A call failed because the kernel may not write to the program's memory. 1: it may now (the pages held code that was
+/// translated, and were watched for writes).
+RT static int was_watched(control *c) {
+  c->answer = 0;
+  bis_trap(c, BIS_REASON_WATCHED);
+  return c->answer == 1;
+}
+
 RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   uint64_t a[6];
   get_arguments(c, a);
@@ -253,6 +261,8 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       return;
     }
   }
+  int again = 0;
+once_more:
   switch (plan.klass) {
   case BIS_CLASS_REFUSED: result = -(int64_t)plan.error; break;
   case BIS_CLASS_UNKNOWN: result = -ENOSYS_; break;
@@ -282,6 +292,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     interrupted(c, d);
     return;
   }
+  if (result == -EFAULT_ && !again++ && was_watched(c)) goto once_more;
   if (result < 0) flags = 0;
   log_call(c, &plan, a, nr, result, &before, &local, flags, hash);
   bis_record_settle(c);

@@ -283,6 +283,7 @@ import os, pty, re, select, signal, sys, termios, time
 steps = eval(open("steps").read())
 pid, fd = pty.fork()
 if pid == 0:
+    for s in signal.SIGINT, signal.SIGQUIT, signal.SIGHUP: signal.signal(s, signal.SIG_DFL)  # (as a terminal's login does)
     os.environ.update(TERM="vt100", PS1="@ ", LINES="24", COLUMNS="80")
     os.execvp(sys.argv[1], sys.argv[1:])
 seen, failed = b"", ""
@@ -299,10 +300,15 @@ def wait(pattern):
 for pattern, typed in steps:
     if not wait(pattern): break
     time.sleep(0.05); os.write(fd, typed)
-if failed: os.kill(pid, signal.SIGKILL)
-try:
-    while more := os.read(fd, 4096): seen += more
-except OSError: pass
+end = time.monotonic() + (0 if failed else 30)
+while True:
+    try: more = os.read(fd, 4096) if select.select([fd], [], [], max(0, end - time.monotonic()))[0] else None
+    except OSError: more = b""
+    if not more: break
+    seen += more
+if more is None:
+    failed = failed or f"no end: {seen[-300:]!r}"
+    os.kill(pid, signal.SIGKILL)
 _, status = os.waitpid(pid, 0)
 print("status", os.waitstatus_to_exitcode(status)); print(failed)
 sys.exit(bool(failed))
@@ -321,6 +327,18 @@ VIM_STEPS = TERMINAL + r"""printf 'one\ntwo\nthree\n' > text; cat > steps <<'S'
  (rb"three", b"ggyyPx\x1b:%!sort\r"), (rb"NEW[^\x00]*one", b":w out\r"), (rb"written", b":q!\r")]
 S
 """
+
+# bis itself is the job: what stops the program stops bis, so that the shell sees it.
+JOB_STEPS = TERMINAL + r"""cat > steps <<'S'
+[(rb"@ ", b"$BIS record -o t1 -- cat\n"), (rb"-- cat\r\n", b"one\n"), (rb"one\r\none\r\n", b"\x1a"), (rb"Stopped[^@]*@ ", b"sleep 0.2; fg\n"),
+ (rb"-- cat\r\n", b"two\n"), (rb"two\r\ntwo\r\n", b"\x1a"), (rb"Stopped[^@]*@ ", b"bg\n"), (rb"@ ", b"sleep 0.5; jobs\n"),
+ (rb"Stopped[^@]*@ ", b"fg\n"), (rb"-- cat\r\n", b"three\n"), (rb"three\r\nthree\r\n", b"\x04"), (rb"@ ", b"echo st=$?\n"),
+ (rb"st=0[^@]*@ ", b"$BIS record -o t2 -- vim -u NONE -n -N text\n"), (rb"~", b"ihello\x1b\x1a"), (rb"Stopped[^@]*@ ", b"fg\n"),
+ (rb"hello", b":w\r:q\r"), (rb"@ ", b"$BIS record -o t3 -- sh -c 'trap \"echo caught\" INT; echo ready; sleep 9; echo after'\n"), (rb"\nready\r\n", b"\x03"),
+ (rb"\ncaught\r\nafter[^@]*@ ", b"exit 3\n")]
+S
+"""
+JOB_RUN = "/usr/bin/python3 drive.py bash --norc -i; cat text; for t in t1 t2 t3; do $BIS replay -a --all $t >out 2>err; echo $t $?; done"
 
 STRACE_REFUSED = "strace -f -o log ls; echo $?"
 
@@ -352,22 +370,22 @@ def redis_both(name, count, **more):
 
 def node(name, count, **more):
     return shell(name, NODE_RUN, setup=NODE_HTTP.replace("COUNT", str(count)), needs=("node",), concurrent=True, ignore=("port",),
-                 checksum=2000, timeout=120, **more)
+                 checksum=500, timeout=120, **more)
 
 
 def java(name, count, **more):
-    return Row("programs/" + name, ["java", "-Xmx64m", "Pool"], JAVA.replace("COUNT", str(count)), needs=("java", "javac"), checksum=2000,
+    return Row("programs/" + name, ["java", "-Xmx64m", "Pool"], JAVA.replace("COUNT", str(count)), needs=("java", "javac"), checksum=500,
                timeout=120, **more)
 
 
 def compiled(name, source, count, needs, **more):
-    return Row("programs/" + name, ["./guest"], source.replace("COUNT", str(count)), needs=needs, checksum=200, timeout=100,
+    return Row("programs/" + name, ["./guest"], source.replace("COUNT", str(count)), needs=needs, checksum=40, timeout=100,
                ignore=("guest",), **more)
 
 
 def rows():
     lto = lambda name, count, **more: shell(
-        name, f"gcc -O2 -flto=2 -ffat-lto-objects main.c part*.c -o main && ./main", setup=LTO.replace("COUNT", str(count)), checksum=1000,
+        name, f"gcc -O2 -flto=2 -ffat-lto-objects main.c part*.c -o main && ./main", setup=LTO.replace("COUNT", str(count)), checksum=200,
         ignore=("main",), timeout=150, **more)
     return [
         redis("redis", 500), redis("redis_long", 20000, long=True),

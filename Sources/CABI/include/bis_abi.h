@@ -237,6 +237,7 @@ enum bis_reason {
   BIS_REASON_SPECIAL = 13,      // a special instruction the runtime cannot do; arg0 = op
   BIS_REASON_AFTER = 14,        // record: arg0: a system call the supervisor let through is done; result in arg1
   BIS_REASON_FATAL = 15,        // arg0: line in the runtime's source
+  BIS_REASON_WATCHED = 20,      // record: a call failed with EFAULT; answer 1: pages were watched, now they are not, try again
 };
 
 // The supervisor's answers to BIS_REASON_SYSCALL.

@@ -70,6 +70,17 @@ int main(void) {
   }
   printf("data beside code: %ld\n", sum);
 
+  int p[2], value;  // the kernel writes to code
+  if (pipe(p)) return 1;
+  for (int i = 0; i < 20; i++) {
+    if (write(p[1], &i, 4) != 4) return 1;
+    sum += f(1);
+    if (read(p[0], area + 1, 4) != 4) perror("read");
+    memcpy(&value, area + 1, 4);
+    sum += f(1) + value;
+  }
+  printf("read into code: %ld\n", sum);
+
   fflush(stdout);
   constant(0, 1000);
   int before = g(2) + h(1);

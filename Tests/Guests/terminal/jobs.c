@@ -107,6 +107,7 @@ static int shell(const char *name, int report) {
 }
 
 int main(void) {
+  signal(SIGINT, SIG_DFL);  // (whoever started this may ignore it)
   master = posix_openpt(O_RDWR | O_NOCTTY);
   grantpt(master);
   unlockpt(master);
