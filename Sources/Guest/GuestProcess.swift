@@ -106,7 +106,8 @@ public final class GuestProcess {
   /// Adds a range of memory that only this process has (anonymous, or written to). Beside others it shares their domain,
   /// so that direct jumps between them are linked.
   public func addPrivate(low: UInt64, high: UInt64) throws(GuestError) {
-    if let beside = ranges.first(where: { $0.image == nil && code.translator.covers($0.domain, low: low, high: high) }) {
+    if let beside = ranges.first(where: { $0.image == nil && code.translator.covers($0.domain, low: low, high: high) })
+    {
       add(CodeRange(low: low, high: high, domain: beside.domain, image: nil, imageBase: 0))
     } else {
       add(try code.privateRange(low: low, high: high))

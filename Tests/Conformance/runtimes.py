@@ -334,8 +334,8 @@ JOB_STEPS = TERMINAL + r"""cat > steps <<'S'
  (rb"-- cat\r\n", b"two\n"), (rb"two\r\ntwo\r\n", b"\x1a"), (rb"Stopped[^@]*@ ", b"bg\n"), (rb"@ ", b"sleep 0.5; jobs\n"),
  (rb"Stopped[^@]*@ ", b"fg\n"), (rb"-- cat\r\n", b"three\n"), (rb"three\r\nthree\r\n", b"\x04"), (rb"@ ", b"echo st=$?\n"),
  (rb"st=0[^@]*@ ", b"$BIS record -o t2 -- vim -u NONE -n -N text\n"), (rb"~", b"ihello\x1b\x1a"), (rb"Stopped[^@]*@ ", b"fg\n"),
- (rb"hello", b":w\r:q\r"), (rb"@ ", b"$BIS record -o t3 -- sh -c 'trap \"echo caught\" INT; echo ready; sleep 9; echo after'\n"), (rb"\nready\r\n", b"\x03"),
- (rb"\ncaught\r\nafter[^@]*@ ", b"exit 3\n")]
+ (rb"hello", b":w\r:q\r"), (rb"@ ", b"$BIS record -o t3 -- sh -c 'trap \"echo caught\" INT; echo ready; sleep 9; echo after'\n"), (rb"\rready\r\n", b"\x03"),
+ (rb"caught\r\nafter[^@]*@ ", b"exit 3\n")]
 S
 """
 JOB_RUN = "/usr/bin/python3 drive.py bash --norc -i; cat text; for t in t1 t2 t3; do $BIS replay -a --all $t >out 2>err; echo $t $?; done"
