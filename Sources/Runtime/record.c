@@ -228,6 +228,16 @@ RT static int was_watched(control *c) {
   return c->answer == 1;
 }
 
+/// The call as the program made it.
+RT int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
+                           struct bis_before *before) {
+  bis_before_call(plan, a, before);
+  int64_t result = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+  if (result == -EFAULT_ && was_watched(c))
+    result = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+  return result;
+}
+
 RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   uint64_t a[6];
   get_arguments(c, a);
@@ -261,8 +271,6 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       return;
     }
   }
-  int again = 0;
-once_more:
   switch (plan.klass) {
   case BIS_CLASS_REFUSED: result = -(int64_t)plan.error; break;
   case BIS_CLASS_UNKNOWN: result = -ENOSYS_; break;
@@ -275,6 +283,7 @@ once_more:
       break;
     }
     result = bis_local(c, &plan, a, nr, &local);
+    if (result == -EFAULT_ && was_watched(c)) result = bis_local(c, &plan, a, nr, &local);
     if (local.ask && ask_supervisor(c, d, a, nr, hash)) {
       bis_record_settle(c);
       return;
@@ -285,14 +294,12 @@ once_more:
       result = bis_blocking_call(c, &plan, nr, a, &before);
       break;
     }
-    bis_before_call(&plan, a, &before);
-    result = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+    result = bis_direct_call(c, &plan, nr, a, &before);
   }
   if (result == -ERESTARTSYS_) {
     interrupted(c, d);
     return;
   }
-  if (result == -EFAULT_ && !again++ && was_watched(c)) goto once_more;
   if (result < 0) flags = 0;
   log_call(c, &plan, a, nr, result, &before, &local, flags, hash);
   bis_record_settle(c);
