@@ -227,7 +227,7 @@ def rows():
         Row("programs/zstd", ["zstd", "--single-thread", "--no-asyncio", "-q", "numbers", "-o", "numbers.zst"], NUMBERS, needs=("zstd",)),
         Row("programs/zstd_T2", ["zstd", "-T2", "-q", "numbers", "-o", "numbers.zst"], NUMBERS, needs=("zstd",), checksum=50),
         Row("programs/xz_T2", ["xz", "-T2", "-1", "--block-size=100000", "-k", "numbers"], NUMBERS, checksum=50),
-        Row("programs/pigz", ["pigz", "-p2", "-k", "numbers"], NUMBERS, needs=("pigz",), checksum=50),
+        Row("programs/pigz", ["pigz", "-n", "-p2", "-k", "numbers"], NUMBERS, needs=("pigz",), checksum=50),
         Row("programs/sort_parallel", ["sort", "--parallel=2", "-S", "1M", "-k2", "numbers"], NUMBERS, checksum=20),
         Row("programs/node", ["node", "-e", "setTimeout(() => console.log([1, 2, 3].map(x => x * x)), 20)"], needs=("node",),
             long=True, checksum=1000, timeout=120),
