@@ -66,9 +66,13 @@ extension GuestProcess {
     try kernel("single-step") { () throws(Errno) in
       let mask = try Ptrace.signalMask(tid)
       try Ptrace.setSignalMask(tid, ~(1 << 4))
-      try Ptrace.step(tid)
-      let status = try wait(for: tid)
-      guard case .stopped(.signal(5)) = status.kind else { throw .gone }
+      while true {
+        try Ptrace.step(tid)
+        let status = try wait(for: tid)
+        if case .stopped(.event(.stop)) = status.kind { continue }  // (it was interrupted before: nothing is done yet)
+        guard case .stopped(.signal(5)) = status.kind else { throw .gone }
+        break
+      }
       try Ptrace.setSignalMask(tid, mask)
     }
   }
@@ -123,6 +127,7 @@ extension GuestProcess {
         try Ptrace.step(tid)
       }
       let status = try kernel("wait") { () throws(Errno) in try wait(for: tid) }
+      if case .stopped(.event(.stop)) = status.kind { continue }
       guard case .stopped(.signal(let signal)) = status.kind else { throw .gone }
       let info = try kernel("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
       try kernel("set the signal mask") { () throws(Errno) in try Ptrace.setSignalMask(tid, mask) }

@@ -145,6 +145,7 @@ public struct FileStatus: Equatable, Sendable {
   public var isDirectory: Bool { mode & 0o170000 == 0o040000 }
 
   init(_ raw: CLinux.stat) {
+    isEmpty = raw.st_blocks == 0
     device = Device(raw: UInt64(raw.st_dev))
     inode = UInt64(raw.st_ino)
     mode = raw.st_mode
@@ -153,6 +154,12 @@ public struct FileStatus: Equatable, Sendable {
     size = Int(raw.st_size)
     modified = Int64(raw.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(raw.st_mtim.tv_nsec)
   }
+
+  /// Nothing was ever written to it.
+  public let isEmpty: Bool
+
+  /// Whether the file is in memory (tmpfs, memfd_create).
+  public static func isInMemory(_ path: String) -> Bool { path.withCString { bis_is_in_memory($0) } != 0 }
 
   /// Follows symbolic links. stat(2)
   public static func of(_ path: String) throws(Errno) -> FileStatus {

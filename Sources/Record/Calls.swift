@@ -21,7 +21,10 @@ extension RecordSession {
     case 60, 231: try exit(p, call)
     case 15: try sigreturn(p, call)
     case 9: try map(p, call)
-    case 10, 11, 25:
+    case 10, 11, 28, 30, 67:
+      try through(p, call, call.arguments)
+    case 25:
+      try bringForMove(p, call)
       try through(p, call, call.arguments)
     case 130: answer(BIS_ANSWER_HOT)  // rt_sigsuspend
     case 2, 257, 437:
@@ -77,8 +80,12 @@ extension RecordSession {
     case 11 where ok:
       let length = (a[1] + 4095) & ~4095
       if try p.guest.remove(low: a[0], high: a[0] + length) { try changed(p) }
+      removeShared(p, a[0], a[0] + length)
       try finish(p, call, result, [.unmap(address: a[0], length: length)])
     case 25 where ok: try remapped(p, call, UInt64(bitPattern: result))
+    case 28: try advised(p, call, result)
+    case 30 where ok: try attached(p, call, UInt64(bitPattern: result))
+    case 67 where ok: try detached(p, call, result)
     case 56, 57, 58, 435:
       if call.makesThread { try threadReturned(p, call, result) } else { try forkReturned(p, call, result) }
     case 2, 257: try fillProc(p, call, result)
@@ -111,22 +118,22 @@ extension RecordSession {
           return try finish(p, call, -19)
         }
       } else if status.isRegular {
+        if a[3] & 1 != 0 {
+          guard !wouldAliasCode(status, a[2]) else {
+            warn("\(p.executable) maps executable memory twice: not supported in this version; it fails with ENODEV")
+            return try finish(p, call, -19)
+          }
+          return try through(p, call, a)
+        }
         guard let file = try? files.store(path: path) else {
           return try through(p, call, a)
         }
         call.file = file
-        if !fixed, a[3] & 1 == 0, isELF(path) { placeLibrary(p, file, status, &a) }
-        if a[3] & 1 != 0, a[2] & 2 != 0 { shares(p, "a file mapping that is shared and writable") }
+        if !fixed, isELF(path) { placeLibrary(p, file, status, &a) }
       }
-    } else if a[3] & 1 != 0, a[2] & 2 != 0 {
-      p.sharesMemory = true
     }
     p.pending = call
     try through(p, call, a)
-  }
-
-  private func shares(_ p: RecordedProcess, _ what: String) {
-    warn("\(what) is recorded as it is when mapped: what others write to it later is not (\(p.executable))")
   }
 
   private func isELF(_ path: String) -> Bool {
@@ -180,10 +187,10 @@ extension RecordSession {
     let a = call.arguments
     let length = (a[1] + 4095) & ~4095
     let touched = try p.guest.remove(low: address, high: address + length)
-    if a[2] & 4 != 0 {
-      let protection = a[3] & 1 != 0 ? Int(a[2] & 7) : Int(a[2] & 7)
-      try addCode(p, address, address + length, protection, call.file, a[5])
-    }
+    removeShared(p, address, address + length)
+    var call = call
+    let content = a[3] & 1 != 0 ? try sharedMapping(p, &call, address) : nil
+    if a[2] & 4 != 0 { try addCode(p, address, address + length, Int(a[2] & 7), call.file, a[5]) }
     if touched { try changed(p) } else if a[2] & 4 != 0 { try p.guest.publishRanges() }
     try finish(
       p, call, Int64(bitPattern: address),
@@ -193,6 +200,9 @@ extension RecordSession {
             address: address, length: length, protection: UInt32(a[2] & 7),
             flags: UInt32(truncatingIfNeeded: a[3] & 0xFFFFF), file: call.file, offset: call.file == nil ? 0 : a[5]))
       ])
+    if let content {
+      try addShared(p, address, length, protection: a[2] & 7, content: content, isNew: call.isNew)
+    }
   }
 
   private func protected(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
@@ -202,6 +212,7 @@ extension RecordSession {
     if a[2] & 4 != 0 { try addCode(p, a[0], a[0] + length, Int(a[2] & 7), nil, 0) }
     if touched { try changed(p) } else { try p.guest.publishRanges() }
     try finish(p, call, 0, [.protect(address: a[0], length: length, protection: a[2] & 7)])
+    try sharedProtected(p, a[0], a[0] + length, a[2] & 7)
   }
 
   private func remapped(_ p: RecordedProcess, _ call: PendingCall, _ address: UInt64) throws(GuestError) {
@@ -217,6 +228,7 @@ extension RecordSession {
     try finish(
       p, call, Int64(bitPattern: address),
       [.remap(oldAddress: a[0], oldLength: oldLength, newAddress: address, newLength: newLength)])
+    try sharedMoved(p, a[0], oldLength, address, newLength)
   }
 
   // MARK: The end

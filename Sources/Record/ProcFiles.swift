@@ -45,7 +45,8 @@ extension RecordSession {
     guard let tid = subject, processes[tid] != nil else { return nil }
     guard let original = try? readFile("/proc/\(tid)/\(kind)") else { return nil }
     switch kind {
-    case "maps", "numa_maps": return withoutRegion(original, headersOnly: false)
+    case "maps": return withProgramRights(withoutRegion(original, headersOnly: false), processes[tid])
+    case "numa_maps": return withoutRegion(original, headersOnly: false)
     case "smaps": return withoutRegion(original, headersOnly: true)
     case "auxv": return patchedAuxiliaryVector(original)
     default: return nil
@@ -64,6 +65,26 @@ extension RecordSession {
         keep = start < UInt64(BIS_REGION_BASE) || start >= UInt64(BIS_REGION_END)
       }
       if keep { out += line + [10] }
+    }
+    return out
+  }
+
+  /// Shared mappings as the program made them: pages that belong to other processes now are protected behind its back.
+  private func withProgramRights(_ text: [UInt8], _ process: RecordedProcess?) -> [UInt8] {
+    guard let views = process?.views.sorted(by: { $0.low < $1.low }), !views.isEmpty else { return text }
+    var out: [UInt8] = []
+    for line in text.split(separator: 10, omittingEmptySubsequences: true) {
+      let words = line.split(separator: 32, maxSplits: 2, omittingEmptySubsequences: false)
+      let bounds = words[0].split(separator: UInt8(ascii: "-")).map { UInt64(String(decoding: $0, as: UTF8.self), radix: 16) }
+      guard words.count == 3, bounds.count == 2, let low = bounds[0],
+        let view = views.first(where: { low >= $0.low && low < $0.high })
+      else {
+        out += line + [10]
+        continue
+      }
+      guard low == view.low else { continue }  // (part of the line before)
+      let rights = zip("rwx", [1, 2, 4] as [UInt64]).map { view.protection & $1 != 0 ? String($0) : "-" }.joined()
+      out += Array("\(String(view.low, radix: 16))-\(String(view.high, radix: 16)) \(rights)s ".utf8) + words[2] + [10]
     }
     return out
   }

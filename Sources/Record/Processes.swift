@@ -71,11 +71,6 @@ extension RecordSession {
       p.pending = pending
       p.childSlot = try kernel("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
       block.pointee.child_slot_offset = p.childSlot!.offset
-      if p.sharesMemory {
-        throw .unsupported(
-          "\(p.executable) forks while it has writable memory that its children share with it (mmap MAP_SHARED): "
-            + "this version cannot record that")
-      }
       block.pointee.answer = UInt64(BIS_ANSWER_FORK.rawValue)
     }
   }
@@ -170,6 +165,9 @@ extension RecordSession {
       let status = try kernel("wait for the child") { () throws(Errno) in try wait(for: child) }
       guard case .stopped = status.kind else { throw .gone }
     }
+    if let q = processes[child], q !== p {
+      for view in q.views { try applyRights(view) }
+    }
     resume(child)
     resume(tid)
   }
@@ -185,7 +183,7 @@ extension RecordSession {
     initialise(q)
     try guest.inherit(from: p.guest)
     q.libraries = p.libraries
-    q.sharesMemory = p.sharesMemory
+    inheritShared(q, from: p)
     let control = slot.control
     if c[1] != 0 { control.gpr[4] = c[1] }
     if c[0] & Clone.setTLS != 0 { control.block.pointee.fs_base = c[4] }
@@ -339,6 +337,7 @@ extension RecordSession {
   /// Flushes and closes a tape and gives the slot back.
   func close(_ p: RecordedProcess, _ how: Manifest.Outcome) throws(GuestError) {
     guard !p.sink.isFinished else { return }
+    removeAllShared(p)
     collectStatistics(p)
     try tape { () throws(TraceError) in
       if !p.endWritten {

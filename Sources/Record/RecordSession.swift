@@ -1,5 +1,6 @@
 import CABI
 import CPUModel
+import Glibc
 import Guest
 import Linux
 import Tape
@@ -31,6 +32,13 @@ final class RecordSession {
   var libraryBases: [UInt64: UInt64] = [:]
   var takenLibraries: [(low: UInt64, high: UInt64)] = []
   var warned: Set<String> = []
+  /// Memory that processes share, and who waits for parts of it.
+  var sharedObjects: [SharedObject.Key: SharedObject] = [:]
+  var sharedRequests: [SharedRequest] = []
+  /// Pages (runs of them) that went from process to process.
+  var takeovers: UInt64 = 0
+  /// Reports of threads that were stopped for a page and said something else first.
+  var stashed: [WaitStatus] = []
   /// Sums of the processes' counters (enum bis_stat).
   var statistics = [UInt64](repeating: 0, count: 16)
   /// Stops of the runtime by enum bis_reason, and all stops.
@@ -104,7 +112,13 @@ final class RecordSession {
 
   private func next() throws(GuestError) -> WaitStatus? {
     while true {
-      do throws(Errno) { return try waitAny() } catch {
+      try serveSharedRequests()
+      if !stashed.isEmpty { return stashed.removeFirst() }
+      do throws(Errno) {
+        if sharedRequests.isEmpty { return try waitAny() }
+        if let status = try waitAny(nohang: true) { return status }
+        usleep(50)
+      } catch {
         if error == .noChild { return nil }
         if error != .interrupted { throw .kernel("wait for the program", error) }
       }
@@ -113,6 +127,7 @@ final class RecordSession {
 
   private func serve(_ status: WaitStatus) throws(GuestError) {
     stopCount += 1
+    sharedRequests.removeAll { $0.tid == status.tid }  // (killed while it waited)
     guard let process = processes[status.tid] else {
       if case .stopped = status.kind { early.insert(status.tid) }
       return
@@ -143,7 +158,10 @@ final class RecordSession {
       try forked(p, tid)
     case .event(.exit):
       try exiting(p, tid)
-    case .event(.stop), .event(.vforkDone), .event(.seccomp), .event(.other), .syscall:
+    case .event(.stop):
+      if !p.views.isEmpty, let r = try? Ptrace.getRegisters(tid) { try restartInterrupted(tid, r) }
+      resume(tid)
+    case .event(.vforkDone), .event(.seccomp), .event(.other), .syscall:
       resume(tid)
     case .groupStop(let signal):
       try? kernel("listen") { () throws(Errno) in try Ptrace.listen(tid) }
@@ -171,6 +189,8 @@ final class RecordSession {
       try systemCall(p)
     case BIS_REASON_AFTER:
       try afterCall(p)
+    case BIS_REASON_PAGES:
+      return try bringPages(p)
     case BIS_REASON_SIGNALS:
       guard try deliverSignals(p, atExpiry: false) else { return }
     case BIS_REASON_EXPIRED:
@@ -210,11 +230,12 @@ final class RecordSession {
         asked(BIS_REASON_MISS) + asked(BIS_REASON_MISS_INDIRECT)
           + asked(BIS_REASON_EXIT_DIRECT)
       ),
-      ("stops.calls", asked(BIS_REASON_SYSCALL) + asked(BIS_REASON_AFTER)), ("stops.ring", asked(BIS_REASON_RING)),
+      ("stops.calls", asked(BIS_REASON_SYSCALL) + asked(BIS_REASON_AFTER)), ("stops.pages", asked(BIS_REASON_PAGES)), ("stops.ring", asked(BIS_REASON_RING)),
       ("stops.signals", asked(BIS_REASON_SIGNALS)), ("stops.ticks", asked(BIS_REASON_EXPIRED)),
       ("stops.checksums", asked(BIS_REASON_CHECKSUM)), ("calls", statistics[Int(BIS_STAT_SYSCALLS.rawValue)]),
       ("specials", statistics[Int(BIS_STAT_SPECIALS.rawValue)]),
       ("indirect.misses", statistics[Int(BIS_STAT_INDIRECT_MISSES.rawValue)]),
+      ("pages.taken", takeovers),
       ("tick.expiries", statistics[Int(BIS_STAT_EXPIRIES.rawValue)]), ("units", UInt64(t.units)),
       ("units.instructions", UInt64(t.instructions)), ("units.guest-bytes", UInt64(t.guestBytes)),
       ("units.hot-bytes", UInt64(t.hotBytes)), ("units.cold-bytes", UInt64(t.coldBytes)),

@@ -17,6 +17,8 @@ struct PendingCall {
   let arguments: [UInt64]
   let hash: UInt64
   var file: UInt64?
+  /// mmap, shared: nobody has written to it.
+  var isNew = true
   /// clone: flags, stack, ptid, ctid, tls.
   var clone: [UInt64]?
   var makesThread: Bool { (clone?[0] ?? 0) & 0x1_0000 != 0 }
@@ -61,8 +63,14 @@ final class RecordedProcess {
   /// There was more than one thread at some time.
   var wasThreaded = false
   var forkFlags: UInt64 = 0
-  /// Writable memory shared with others, if any.
-  var sharesMemory = false
+  /// Its shared mappings.
+  var views: [SharedView] = []
+  /// Events of its tape that say what came with a shared page.
+  var pageEvents: UInt64 = 0
+  /// When its control block's `pinned` was set (time stamp counter).
+  var pinnedSince: UInt64 = 0
+  /// Where it was when it got a page last: host rip, ticks, rcx.
+  var lastGrant: (rip: UInt64, ticks: UInt64, counter: UInt64)?
   /// Children made by the fork under way.
   var children: [(pid: Int32, tape: UInt64)] = []
   var executable = ""

@@ -53,7 +53,7 @@ extension RecordSession {
   }
 
   /// A signal that the program does not notice has interrupted a call that the kernel would not restart by itself.
-  private func restartInterrupted(_ tid: ThreadID, _ r: Registers) throws(GuestError) {
+  func restartInterrupted(_ tid: ThreadID, _ r: Registers) throws(GuestError) {
     let ends = [Region.address(BIS_LABEL_INTERRUPTIBLE_END), Region.address(BIS_LABEL_RELEASED_END)]
     guard ends.contains(r.rip), Int64(bitPattern: r.rax) == -4,
       Int64(bitPattern: r.orig_rax) >= 0
@@ -225,6 +225,7 @@ extension RecordSession {
 
   /// A synchronous signal. True when the process may be resumed.
   private func fault(_ p: RecordedProcess, _ info: SignalInfo, _ r: Registers) throws(GuestError) -> Bool {
+    if try sharedFault(p, info, r) { return false }
     if try p.guest.handleGuardedWrite(info, r) { return true }
     switch p.guest.place(r.rip) {
     case .runtime:

@@ -129,6 +129,9 @@ extension RecordSession {
     block.pointee.pending_signals = 0
     block.pointee.resume_host = 0
     block.pointee.reason = 0
+    block.pointee.in_syscall = 0
+    block.pointee.pinned = 0
+    p.publishViews()
     block.pointee.tick_done = 0
     for i in 0..<Int(BIS_TICK_WORDS) {
       control.tick[i] = 0

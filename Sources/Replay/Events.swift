@@ -62,7 +62,7 @@ extension ReplaySession {
   // MARK: Questions of the runtime
 
   /// REASON_EVENT. arg0: 0 = the record at ring_pos is for the supervisor; 1 = the path of file arg1;
-  /// 2 = the effect record at arg1.
+  /// 2 = the effect record at arg1; 3 = the event at ring_pos is a change of shared memory at an access.
   func event(_ p: ReplayedProcess) throws(GuestError) -> Bool {
     switch p.control.arguments[0] {
     case 1:
@@ -70,6 +70,9 @@ extension ReplaySession {
       return true
     case 2:
       return try effect(p)
+    case 3:
+      try awaitAccess(p)
+      return true
     default:
       return try takeEvent(p)
     }
@@ -283,7 +286,7 @@ extension ReplaySession {
 
   /// After an event that the supervisor applied outside the runtime's own loop: what comes next at once, and the next
   /// tick to stop at. (The runtime's bis_replay_settle, for the supervisor.)
-  private func settle(_ p: ReplayedProcess) throws(GuestError) {
+  func settle(_ p: ReplayedProcess) throws(GuestError) {
     while let head = try checked({ () throws(ReplayError) in try p.head() }) {
       let immediate =
         head.kind == .checksum || head.kind == .lost
@@ -291,6 +294,15 @@ extension ReplaySession {
           && !head.flags.contains(.asynchronous))
         || (head.kind == .signal && head.flags.isDisjoint(with: [.asynchronous, .atEntry])
           && head.value != UInt64(BIS_SIGNAL_FAULT.rawValue))
+      if head.kind == .page, !head.flags.contains(.atEntry) {
+        if p.control.ticks < head.ticks { return p.control.setTicks(target: head.ticks) }
+        guard head.flags.contains(.asynchronous) else {
+          try awaitAccess(p)
+          return p.control.setTicks(target: .max)
+        }
+        try applyPage(p)
+        continue
+      }
       if !immediate {
         let stops =
           head.flags.contains(.asynchronous)
@@ -315,6 +327,7 @@ extension ReplaySession {
     }
     p.guest.tid = tid
     let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    if try awaitedAccess(p, info, r) { return resume(p) }
     if try p.guest.handleGuardedWrite(info, r) { return resume(p) }
     switch p.guest.place(r.rip) {
     case .runtime:

@@ -14,6 +14,8 @@ final class ReplayedProcess {
   var child: (slot: Slot, tape: UInt64, pid: Int32)?
   /// Event index within the tape of the event that is being applied.
   var control: Control { guest.control }
+  /// A change of shared memory that waits for the access before which it happened.
+  var awaited: EventHead?
   /// Kernel threads of the replay process.
   var threads: Set<ThreadID>
   /// Signals the supervisor expects from the hardware are the tape's; nothing else may come.

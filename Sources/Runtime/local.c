@@ -37,7 +37,8 @@ RT static int64_t local_mmap(control *c, const uint64_t a[6], struct bis_local_e
   uint64_t flags = a[3];
   int plain = (flags & MAP_ANONYMOUS_) && !(flags & MAP_SHARED_) && !(a[2] & PROT_EXEC_);
   int fixed = (flags & (MAP_FIXED_ | MAP_FIXED_NOREPLACE_)) != 0;
-  if (!plain || (fixed && bis_touches_code(c, a[0], a[0] + page_up(a[1])))) {
+  if (!plain || (fixed && (bis_touches_code(c, a[0], a[0] + page_up(a[1])) ||
+                           bis_touches_shared(c, a[0], a[0] + page_up(a[1]))))) {
     e->ask = 1;
     return 0;
   }
@@ -52,7 +53,8 @@ RT static int64_t local_mmap(control *c, const uint64_t a[6], struct bis_local_e
 
 RT static int64_t local_range(control *c, uint32_t nr, uint8_t kind, const uint64_t a[6], struct bis_local_effects *e) {
   uint64_t length = page_up(a[1]);
-  if (bis_touches_code(c, a[0], a[0] + length) || (nr == SYS_mprotect_ && (a[2] & PROT_EXEC_))) {
+  if (bis_touches_code(c, a[0], a[0] + length) || bis_touches_shared(c, a[0], a[0] + length) ||
+      (nr == SYS_mprotect_ && (a[2] & PROT_EXEC_))) {
     e->ask = 1;
     return 0;
   }
@@ -63,7 +65,8 @@ RT static int64_t local_range(control *c, uint32_t nr, uint8_t kind, const uint6
 
 RT static int64_t local_mremap(control *c, const uint64_t a[6], struct bis_local_effects *e) {
   uint64_t old_length = page_up(a[1]), new_length = page_up(a[2]);
-  if (bis_touches_code(c, a[0], a[0] + old_length) ||
+  if (bis_touches_code(c, a[0], a[0] + old_length) || bis_touches_shared(c, a[0], a[0] + old_length) ||
+      ((a[3] & 2) && bis_touches_shared(c, a[4], a[4] + new_length)) ||
       ((a[3] & 2 /* MREMAP_FIXED */) && bis_touches_code(c, a[4], a[4] + new_length)) || (a[3] & 4) || a[1] == 0) {
     e->ask = 1;
     return 0;
@@ -82,6 +85,10 @@ RT static int64_t local_madvise(control *c, const uint64_t a[6], struct bis_loca
   if (a[0] < BIS_REGION_END && a[0] + length > BIS_REGION_BASE) return -ENOMEM_;
   if (advice == 8 /* MADV_FREE: when the pages go is the kernel's choice; never is allowed */) return 0;
   if (advice == 9 || advice == 10 || advice == 18 || advice == 100 || advice == 101) return -EINVAL_;
+  if (bis_touches_shared(c, a[0], a[0] + length)) {
+    e->ask = 1;
+    return 0;
+  }
   int64_t result = native(SYS_madvise_, a);
   if (result == 0 && (advice == 4 || advice == 24)) effect(e, BIS_KIND_ADVISE, a[0], length)->c = 4;
   return result;

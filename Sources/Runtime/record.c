@@ -9,6 +9,8 @@ void bis_set_signal_mask(control *c, uint64_t mask);
 RT_INLINE uint64_t chunks(uint64_t length) { return (length + BIS_MEMORY_CHUNK - 1) / BIS_MEMORY_CHUNK; }
 
 RT void bis_record_settle(control *c) {
+  c->in_syscall = 0;
+  c->pinned = BIS_PIN_NONE;
   if (c->checksum_every && c->event_count >= c->checksum_next) {
     c->checksum_next = c->event_count + c->checksum_every;
     bis_trap(c, BIS_REASON_CHECKSUM);
@@ -68,6 +70,7 @@ RT static void log_call(control *c, const struct bis_plan *plan, const uint64_t 
 
 /// A signal came before the call did anything: program code sees the system call again after the handler.
 RT static void interrupted(control *c, const struct bis_descriptor *d) {
+  c->pinned = BIS_PIN_NONE;
   c->gpr[RCX] = c->rip;
   c->gpr[R11] = c->rflags;
   c->rip -= d->length;
@@ -76,6 +79,7 @@ RT static void interrupted(control *c, const struct bis_descriptor *d) {
   do bis_trap(c, BIS_REASON_SIGNALS);
   while (c->pending_signals);
   c->restart_syscall = 0;
+  c->in_syscall = 0;
 }
 
 /// A vfork child begins: it goes on as the program, on the same tape (bis_raw_vfork calls this on its own stack).
@@ -87,6 +91,7 @@ RT void bis_vfork_child(control *c) {
   finish_call(c, 0);
   if (c->answer_arg[4]) c->gpr[RSP] = c->answer_arg[4];
   log_commit(c);
+  c->in_syscall = 0;
 }
 
 /// What a vfork child changes in the control block but not in its parent: descriptors, signal handlers, the alternate
@@ -160,6 +165,11 @@ RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const u
   case BIS_ANSWER_AFTER:
     r = bis_raw6_interruptible((long)c->answer_arg[0], (long)c->arg[0], (long)c->arg[1], (long)c->arg[2],
                                (long)c->arg[3], (long)c->arg[4], (long)c->arg[5]);
+    if (r == -EFAULT_ && bis_shared_arguments(c, nr, a)) {  // (execve: nothing is done yet)
+      bis_bring_pages(c, nr, a, 1, BIS_PIN_INPUT);
+      for (int i = 0; i < 6; i++) c->arg[i] = a[i];
+      r = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+    }
     if (r == -ERESTARTSYS_) {
       interrupted(c, d);
       return 1;
@@ -179,6 +189,7 @@ RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const u
   case BIS_ANSWER_FORK:
     r = do_fork(c);
     if (r == 0) {  // the child: its tape began with START
+      c->in_syscall = 0;
       finish_call(c, 0);
       return 1;
     }
@@ -238,6 +249,26 @@ RT int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr,
   return result;
 }
 
+/// Does a call that is not the supervisor's, as its row says. `shared`: its arguments may point into memory of which other
+/// processes have parts.
+RT static int64_t perform(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6], int shared,
+                          uint8_t standard, struct bis_before *before, struct bis_local_effects *local) {
+  int writes = plan->special == BIS_LOCAL_WRITE || plan->special == BIS_LOCAL_WRITEV;
+  int others = has_others(c);
+  if (plan->klass == BIS_CLASS_LOCAL) {
+    if (others && !standard && writes) return bis_blocking_call(c, plan, nr, a, before);
+    if (shared) bis_bring_pages(c, nr, a, 0, plan->output_count ? BIS_PIN_OUTPUT : BIS_PIN_INPUT);
+    bis_before_call(plan, a, before);
+    int64_t result = bis_local(c, plan, a, nr, local);
+    return result == -EFAULT_ && was_watched(c) ? bis_local(c, plan, a, nr, local) : result;
+  }
+  int blocks = plan->may_block || nr == 24 /* sched_yield */;
+  if (blocks && (others || (shared && plan->output_count && !c->vfork_depth)))
+    return bis_blocking_call(c, plan, nr, a, before);
+  if (shared) bis_bring_pages(c, nr, a, 0, blocks ? BIS_PIN_NONE : plan->output_count ? BIS_PIN_OUTPUT : BIS_PIN_INPUT);
+  return bis_direct_call(c, plan, nr, a, before);
+}
+
 RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   uint64_t a[6];
   get_arguments(c, a);
@@ -251,6 +282,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   local.count = 0;
   local.ask = 0;
   local.output_length = 0;
+  c->in_syscall = c->shared_active ? 2 : 1;
   bis_plan_call(a, nr, &plan);
 
   if (c->pending_signals) {
@@ -271,30 +303,25 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       return;
     }
   }
-  switch (plan.klass) {
-  case BIS_CLASS_REFUSED: result = -(int64_t)plan.error; break;
-  case BIS_CLASS_UNKNOWN: result = -ENOSYS_; break;
-  case BIS_CLASS_LOCAL:
+  if (plan.klass == BIS_CLASS_REFUSED) {
+    result = -(int64_t)plan.error;
     bis_before_call(&plan, a, &before);
+  } else if (plan.klass == BIS_CLASS_UNKNOWN) {
+    result = -ENOSYS_;
+  } else {
+    int shared = bis_shared_arguments(c, nr, a);
     if (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV)
-      flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
-    if (has_others(c) && !flags && (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV)) {
-      result = bis_blocking_call(c, &plan, nr, a, &before);
-      break;
+      if (plan.klass == BIS_CLASS_LOCAL) flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
+    // A page may go while the call begins or waits. Nothing has happened then (what calls write is pinned before).
+    for (int again = nr == 202 /* futex */ ? 100000 : 2; again; again--) {
+      result = perform(c, &plan, nr, a, shared, flags, &before, &local);
+      if (result != -EFAULT_ || !shared) break;
+      if (nr != 202) bis_bring_pages(c, nr, a, 1, BIS_PIN_INPUT);
     }
-    result = bis_local(c, &plan, a, nr, &local);
-    if (result == -EFAULT_ && was_watched(c)) result = bis_local(c, &plan, a, nr, &local);
     if (local.ask && ask_supervisor(c, d, a, nr, hash)) {
       bis_record_settle(c);
       return;
     }
-    break;
-  default:
-    if (has_others(c) && (plan.may_block || nr == 24 /* sched_yield */)) {
-      result = bis_blocking_call(c, &plan, nr, a, &before);
-      break;
-    }
-    result = bis_direct_call(c, &plan, nr, a, &before);
   }
   if (result == -ERESTARTSYS_) {
     interrupted(c, d);

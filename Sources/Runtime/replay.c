@@ -20,6 +20,36 @@ RT static void diverged(control *c, enum bis_divergence what, uint64_t expected,
   bis_trap(c, BIS_REASON_DIVERGED);
 }
 
+RT_INLINE int in_region(uint64_t address, uint64_t length) {
+  return address < BIS_REGION_END && (address + length > BIS_REGION_BASE || address + length < address);
+}
+
+RT static int replay_effect(control *c, const struct bis_record *r);
+
+/// Applies the PAGE event at hand: memory shared with other processes is as they left it.
+RT static void replay_page(control *c, const struct bis_event *e) {
+  uint32_t effects = e->h.effects;
+  uint64_t address = e->value, length = (uint64_t)e->nr << 12, rights = e->value2 & 7;
+  if (in_region(address, length)) {
+    diverged(c, BIS_DIVERGED_MALFORMED, address, length);
+    return;
+  }
+  c->ring_pos += e->h.size;
+  if (!(rights & PROT_WRITE_)) bis_raw6(SYS_mprotect_, (long)address, (long)length, PROT_READ_ | PROT_WRITE_, 0, 0, 0);
+  while (effects--) {
+    struct bis_record *r = next_record(c);
+    if (!r) {
+      diverged(c, BIS_DIVERGED_END, BIS_KIND_PAGE, 0);
+      return;
+    }
+    uint32_t size = r->size;
+    replay_effect(c, r);
+    c->ring_pos += size;
+  }
+  if (!(rights & PROT_WRITE_)) bis_raw6(SYS_mprotect_, (long)address, (long)length, (long)rights, 0, 0, 0);
+  c->event_count++;
+}
+
 RT void bis_replay_settle(control *c) {
   uint64_t target = ~0ull;
   for (;;) {
@@ -34,6 +64,18 @@ RT void bis_replay_settle(control *c) {
       c->arg[0] = 0;
       bis_trap(c, BIS_REASON_EVENT);  // consumes it
       continue;
+    }
+    if (kind == BIS_KIND_PAGE && !(flags & BIS_FLAG_AT_ENTRY)) {
+      if (ticks_now(c) < e->ticks) {
+        target = e->ticks;
+      } else if (flags & BIS_FLAG_ASYNC) {
+        replay_page(c, e);
+        continue;
+      } else {
+        c->arg[0] = 3;
+        bis_trap(c, BIS_REASON_EVENT);  // the supervisor waits for the access
+      }
+      break;
     }
     if (flags & BIS_FLAG_ASYNC && (kind == BIS_KIND_SIGNAL || kind == BIS_KIND_EXIT || kind == BIS_KIND_SWITCH)) target = e->ticks;
     break;
@@ -67,10 +109,6 @@ RT_INLINE int same_bytes(const uint8_t *a, const uint8_t *b, uint64_t n) {
   while (n--)
     if (*a++ != *b++) return 0;
   return 1;
-}
-
-RT_INLINE int in_region(uint64_t address, uint64_t length) {
-  return address < BIS_REGION_END && (address + length > BIS_REGION_BASE || address + length < address);
 }
 
 /// The stack's limit decides where a runaway recursion faults. A soft limit above our hard one cannot be had.
@@ -268,6 +306,10 @@ RT void bis_replay_take_turn(control *c) {
 
 RT int bis_replay_preempt(control *c) {
   struct bis_event *e = (struct bis_event *)next_record(c);
+  if (e && e->h.kind == BIS_KIND_PAGE) {
+    bis_replay_settle(c);
+    return 1;
+  }
   if (!e || e->h.kind != BIS_KIND_SWITCH || !(e->h.flags & BIS_FLAG_ASYNC)) return 0;
   bis_replay_hand_over(c, e->tid, 0);
   bis_replay_settle(c);
@@ -289,8 +331,10 @@ RT void bis_replay_syscall(control *c, const struct bis_descriptor *d) {
   struct bis_event *e = (struct bis_event *)next_record(c);
   uint64_t hash = register_hash(c);
   uint32_t nr = (uint32_t)c->gpr[RAX];
-  while (e && e->h.kind == BIS_KIND_SWITCH && !(e->h.flags & BIS_FLAG_ASYNC)) {
-    bis_replay_hand_over(c, e->tid, 0);
+  while (e && ((e->h.kind == BIS_KIND_SWITCH && !(e->h.flags & BIS_FLAG_ASYNC)) ||
+               (e->h.kind == BIS_KIND_PAGE && (e->h.flags & BIS_FLAG_AT_ENTRY)))) {
+    if (e->h.kind == BIS_KIND_PAGE) replay_page(c, e);
+    else bis_replay_hand_over(c, e->tid, 0);
     e = (struct bis_event *)next_record(c);
   }
   if (!e) {

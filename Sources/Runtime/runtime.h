@@ -69,6 +69,10 @@ void bis_replay_special(control *c, const struct bis_descriptor *d);
 void bis_int80(control *c, const struct bis_descriptor *d);
 void bis_record_settle(control *c);   // after an event: signals, checksums
 void bis_replay_settle(control *c);   // after an event: what comes next without program code in between
+// Memory shared with other processes (shared.c).
+int bis_touches_shared(const control *c, uint64_t low, uint64_t high);
+int bis_shared_arguments(const control *c, uint32_t nr, const uint64_t a[6]);
+void bis_bring_pages(control *c, uint32_t nr, const uint64_t a[6], int whole, uint32_t pin); // whole: all shared mappings
 // Threads (threads.c).
 RT_INLINE int has_others(const control *c) { return c->turn.count > 1 && c->vfork_depth == 0; }
 void bis_preempt(control *c);         // record: the time slice is over

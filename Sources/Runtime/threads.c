@@ -135,6 +135,7 @@ RT void bis_preempt(control *c) {
   wake(&c->threads[next]);
   wait_for_turn(&c->threads[me]);
   entered(c, me);
+  c->in_syscall = 0;
 }
 
 /// A new thread begins (bis_raw_thread), on its own stack; its registers are in its area.
@@ -143,6 +144,7 @@ RT void bis_thread_main(control *c, uint32_t me) {
   bis_raw6(SYS_arch_prctl_, 0x1002 /* ARCH_SET_FS */, (long)t->fs_base, 0, 0, 0, 0);
   if (c->mode == BIS_MODE_RECORD) {
     bis_take_turn(c, me);
+    c->in_syscall = 0;
     while (c->pending_signals) bis_trap(c, BIS_REASON_SIGNALS);
   } else {
     wait_for_turn(t);
@@ -253,14 +255,22 @@ RT static int is_regular_file(uint64_t fd) {
   return ((uint32_t)status[3] & 0170000) == 0100000;
 }
 
+RT static int64_t direct(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6], struct bis_before *before) {
+  if (bis_shared_arguments(c, nr, a))
+    bis_bring_pages(c, nr, a, 0, plan->output_count ? BIS_PIN_OUTPUT : BIS_PIN_INPUT);
+  return bis_direct_call(c, plan, nr, a, before);
+}
+
 RT static int64_t released(control *c, uint32_t nr, const uint64_t b[6]) {
   long words[7];
   uint32_t me = c->turn.current;
   words[0] = nr;
   for (int i = 0; i < 6; i++) words[i + 1] = (long)b[i];
+  c->pinned = BIS_PIN_NONE;
   bis_release_turn(c);
   int64_t result = bis_raw_released(words, &c->threads[me].pending_signals);
   bis_take_turn(c, me);
+  c->in_syscall = c->shared_active ? 2 : 1;
   return result;
 }
 
@@ -271,7 +281,7 @@ RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_
   int64_t mode = bis_raw6(72 /* fcntl */, (int32_t)a[0], 3 /* F_GETFL */, 0, 0, 0, 0);
   if (mode < 0 || (mode & 04000 /* O_NONBLOCK */) || (flags & 0x2040 /* MSG_DONTWAIT, MSG_ERRQUEUE */) ||
       is_regular_file(a[0]))
-    return bis_direct_call(c, plan, nr, a, before);
+    return direct(c, plan, nr, a, before);
   uint64_t me = c->turn.current;
   uint64_t *set = (uint64_t *)(BIS_THREADS_BASE + me * BIS_THREAD_SPACE);
   *set = (uint32_t)a[0] | 1ull << 32;  // POLLIN
@@ -279,7 +289,7 @@ RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_
   int64_t result = released(c, NR_POLL, b);
   if (result == -EINTR_ && c->threads[me].restarts) return -ERESTARTSYS_;
   if (result < 0) return result;
-  return bis_direct_call(c, plan, nr, a, before);
+  return direct(c, plan, nr, a, before);
 }
 
 RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
@@ -288,9 +298,9 @@ RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t n
   uint64_t b[6];
   uint32_t value;
   int files = nr <= 1 || (nr >= 17 && nr <= 20) || nr == 295 || nr == 296 || nr == 327 || nr == 328;
-  if (files && is_regular_file(a[0])) return bis_direct_call(c, plan, nr, a, before);
+  if (files && is_regular_file(a[0])) return direct(c, plan, nr, a, before);
   if (nr == NR_FUTEX && bis_copy(&value, (const void *)a[0], 4) && value != (uint32_t)a[2])
-    return bis_direct_call(c, plan, nr, a, before);  // EAGAIN
+    return direct(c, plan, nr, a, before);  // EAGAIN
   for (unsigned i = 0; i < plan->output_count; i++)
     if (plan->outputs[i].length == BIS_LEN_IOVEC || plan->outputs[i].length == BIS_LEN_MSGHDR ||
         plan->outputs[i].length == BIS_LEN_MMSGHDR)
@@ -299,10 +309,13 @@ RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t n
   r.count = 0;
   r.next = BIS_THREADS_BASE + (uint64_t)c->turn.current * BIS_THREAD_SPACE;
   r.end = r.next + BIS_THREAD_SCRATCH;
-  if (!redirect_outputs(&r, plan, b)) return bis_direct_call(c, plan, nr, a, before);
+  int shared = bis_shared_arguments(c, nr, a);
+  if (shared) bis_bring_pages(c, nr, a, 0, BIS_PIN_INPUT);
+  if (!redirect_outputs(&r, plan, b)) return direct(c, plan, nr, a, before);
   bis_before_call(plan, b, before);
   int64_t result = released(c, nr, b);
   if (result == -ERESTARTSYS_) return result;
+  if (shared && result != -EFAULT_ && plan->output_count) bis_bring_pages(c, nr, a, 0, BIS_PIN_OUTPUT);
   if (!copy_back(&r, plan, b, result, before)) return -EFAULT_;
   return result;
 }

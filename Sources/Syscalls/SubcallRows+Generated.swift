@@ -1,7 +1,7 @@
 // Generated from Tables/subcalls.txt and Tables/ioctls.txt by bis-tables. Do not edit.
 // swift-format-ignore-file
 
-let subcallRowCount = 393
+let subcallRowCount = 402
 
 /// Precondition: `0 <= index < subcallRowCount`.
 func subcallRow(at index: Int) -> SubcallRow {
@@ -13,7 +13,8 @@ func subcallRow(at index: Int) -> SubcallRow {
   case 4: subcallRows4[index - 200]
   case 5: subcallRows5[index - 250]
   case 6: subcallRows6[index - 300]
-  default: subcallRows7[index - 350]
+  case 7: subcallRows7[index - 350]
+  default: subcallRows8[index - 400]
   }
 }
 
@@ -225,11 +226,20 @@ private let subcallRows3: [50 of SubcallRow] = [
   SubcallRow(16, 0x100000094, "BTRFS", .refused(.ENOTTY), warns: true, note: "structures that point on"),
   SubcallRow(16, 0x1000000ae, "KVM", .refused(.ENOTTY), warns: true, note: "shares memory with the kernel"),
   SubcallRow(16, 0x1000000af, "VHOST", .refused(.ENOTTY), warns: true),
-  SubcallRow(55, 0x10000001a, "SO_GET_FILTER", .hot, Outputs(Output(3, .sockopt, 4, 8, .success)), note: "the length counts instructions of 8 bytes"),
-  SubcallRow(55, 0x600000023, "TCP_ZEROCOPY_RECEIVE", .refused(.ENOPROTOOPT), warns: true, note: "maps what it receives"),
+  SubcallRow(31, 0x0, "IPC_RMID", .hot),
+  SubcallRow(31, 0x1, "IPC_SET", .hot),
 ]
 
 private let subcallRows4: [50 of SubcallRow] = [
+  SubcallRow(31, 0x2, "IPC_STAT", .hot, Outputs(Output(2, .constant, 0, 112, .success))),
+  SubcallRow(31, 0x3, "IPC_INFO", .hot, Outputs(Output(2, .constant, 0, 72, .success))),
+  SubcallRow(31, 0xb, "SHM_LOCK", .hot),
+  SubcallRow(31, 0xc, "SHM_UNLOCK", .hot),
+  SubcallRow(31, 0xd, "SHM_STAT", .hot, Outputs(Output(2, .constant, 0, 112, .success))),
+  SubcallRow(31, 0xe, "SHM_INFO", .hot, Outputs(Output(2, .constant, 0, 48, .success))),
+  SubcallRow(31, 0xf, "SHM_STAT_ANY", .hot, Outputs(Output(2, .constant, 0, 112, .success))),
+  SubcallRow(55, 0x10000001a, "SO_GET_FILTER", .hot, Outputs(Output(3, .sockopt, 4, 8, .success)), note: "the length counts instructions of 8 bytes"),
+  SubcallRow(55, 0x600000023, "TCP_ZEROCOPY_RECEIVE", .refused(.ENOPROTOOPT), warns: true, note: "maps what it receives"),
   SubcallRow(66, 0x0, "IPC_RMID", .hot),
   SubcallRow(66, 0x1, "IPC_SET", .hot),
   SubcallRow(66, 0x2, "IPC_STAT", .hot, Outputs(Output(3, .constant, 0, 104, .success))),
@@ -271,6 +281,9 @@ private let subcallRows4: [50 of SubcallRow] = [
   SubcallRow(72, 0x26, "F_OFD_SETLKW", .hot, mayBlock: true),
   SubcallRow(72, 0x400, "F_SETLEASE", .hot),
   SubcallRow(72, 0x401, "F_GETLEASE", .hot),
+]
+
+private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(72, 0x402, "F_NOTIFY", .hot),
   SubcallRow(72, 0x403, "F_DUPFD_QUERY", .hot),
   SubcallRow(72, 0x404, "F_CREATED_QUERY", .hot),
@@ -280,9 +293,6 @@ private let subcallRows4: [50 of SubcallRow] = [
   SubcallRow(72, 0x408, "F_GETPIPE_SZ", .hot),
   SubcallRow(72, 0x409, "F_ADD_SEALS", .hot),
   SubcallRow(72, 0x40a, "F_GET_SEALS", .hot),
-]
-
-private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(72, 0x40b, "F_GET_RW_HINT", .hot, Outputs(Output(2, .constant, 0, 8, .success))),
   SubcallRow(72, 0x40c, "F_SET_RW_HINT", .hot),
   SubcallRow(72, 0x40d, "F_GET_FILE_RW_HINT", .hot, Outputs(Output(2, .constant, 0, 8, .success))),
@@ -324,6 +334,9 @@ private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(157, 0x1a, "PR_SET_TSC", .refused(.EINVAL), warns: true, note: "RDTSC never reaches the CPU"),
   SubcallRow(157, 0x1b, "PR_GET_SECUREBITS", .hot),
   SubcallRow(157, 0x1c, "PR_SET_SECUREBITS", .hot),
+]
+
+private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(157, 0x1d, "PR_SET_TIMERSLACK", .hot),
   SubcallRow(157, 0x1e, "PR_GET_TIMERSLACK", .hot),
   SubcallRow(157, 0x1f, "PR_TASK_PERF_EVENTS_DISABLE", .hot),
@@ -333,9 +346,6 @@ private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(157, 0x23, "PR_SET_MM", .refused(.EPERM), warns: true),
   SubcallRow(157, 0x24, "PR_SET_CHILD_SUBREAPER", .hot),
   SubcallRow(157, 0x25, "PR_GET_CHILD_SUBREAPER", .hot, Outputs(Output(1, .constant, 0, 4, .success))),
-]
-
-private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(157, 0x26, "PR_SET_NO_NEW_PRIVS", .hot),
   SubcallRow(157, 0x27, "PR_GET_NO_NEW_PRIVS", .hot),
   SubcallRow(157, 0x28, "PR_GET_TID_ADDRESS", .refused(.EINVAL), note: "the kernel's is not the program's; kernels without CHECKPOINT_RESTORE answer so"),
@@ -377,6 +387,9 @@ private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(158, 0x1025, "ARCH_REQ_XCOMP_GUEST_PERM", .refused(.EINVAL), note: "see ARCH_GET_XCOMP_SUPP"),
   SubcallRow(158, 0x2001, "ARCH_MAP_VDSO_X32", .refused(.EINVAL), note: "the vDSO is hidden"),
   SubcallRow(158, 0x2002, "ARCH_MAP_VDSO_32", .refused(.EINVAL), note: "the vDSO is hidden"),
+]
+
+private let subcallRows7: [50 of SubcallRow] = [
   SubcallRow(158, 0x2003, "ARCH_MAP_VDSO_64", .refused(.EINVAL), note: "the vDSO is hidden"),
   SubcallRow(158, 0x3001, "ARCH_CET_STATUS", .refused(.EINVAL), note: "old libcs ask at every start"),
   SubcallRow(158, 0x4001, "ARCH_GET_UNTAG_MASK", .refused(.EINVAL), note: "kernels without ADDRESS_MASKING answer so"),
@@ -386,9 +399,6 @@ private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(158, 0x5001, "ARCH_SHSTK_ENABLE", .refused(.EINVAL), note: "kernels without X86_USER_SHADOW_STACK answer so"),
   SubcallRow(158, 0x5002, "ARCH_SHSTK_DISABLE", .refused(.EINVAL), note: "see ARCH_SHSTK_ENABLE"),
   SubcallRow(158, 0x5003, "ARCH_SHSTK_LOCK", .refused(.EINVAL), note: "see ARCH_SHSTK_ENABLE"),
-]
-
-private let subcallRows7: [43 of SubcallRow] = [
   SubcallRow(158, 0x5004, "ARCH_SHSTK_UNLOCK", .refused(.EINVAL), note: "see ARCH_SHSTK_ENABLE"),
   SubcallRow(158, 0x5005, "ARCH_SHSTK_STATUS", .refused(.EINVAL), note: "libcs ask at every start; see ARCH_SHSTK_ENABLE"),
   SubcallRow(202, 0x0, "FUTEX_WAIT", .hot, mayBlock: true),
@@ -430,6 +440,9 @@ private let subcallRows7: [43 of SubcallRow] = [
   SubcallRow(250, 0x16, "KEYCTL_GET_PERSISTENT", .hot),
   SubcallRow(250, 0x1d, "KEYCTL_RESTRICT_KEYRING", .hot),
   SubcallRow(250, 0x1e, "KEYCTL_MOVE", .hot),
+]
+
+private let subcallRows8: [2 of SubcallRow] = [
   SubcallRow(250, 0x1f, "KEYCTL_CAPABILITIES", .hot, Outputs(Output(1, .argument, 2, 1, .maybe))),
   SubcallRow(329, 0xffffffff, "PKEY_NONE", .local(.mprotect), note: "the same as mprotect"),
 ]

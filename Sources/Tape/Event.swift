@@ -22,6 +22,8 @@ public enum EventKind: UInt8, Sendable, CaseIterable {
   case threadSwitch = 9
   /// The recording stopped before the program did: `number` is `LostReason`. Last event of a tape.
   case lost = 10
+  /// Memory shared with other processes has changed: `value` is the page whose access told, `value2` its protection.
+  case page = 11
 
   /// Whether nothing follows on the same tape.
   public var endsTape: Bool { self == .exit || self == .exec || self == .lost }
@@ -65,11 +67,11 @@ public struct EventFlags: OptionSet, Hashable, Sendable {
   public static let supervisor = EventFlags(rawValue: 4)
   /// A vfork child goes on in this address space.
   public static let vforkEnter = EventFlags(rawValue: 8)
-  /// A signal that happens at tick `ticks`, not right after the event before.
+  /// It happens at tick `ticks`, not right after the event before.
   public static let asynchronous = EventFlags(rawValue: 16)
   /// No result is delivered: registers come from an effect.
   public static let noReturn = EventFlags(rawValue: 32)
-  /// A signal taken at a system call's entry: the call is not done.
+  /// A signal taken at a system call's entry: the call is not done. A page: changes at a system call's entry.
   public static let atEntry = EventFlags(rawValue: 64)
   /// A system call: the thread is gone.
   public static let threadEnd = EventFlags(rawValue: 128)

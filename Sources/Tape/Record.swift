@@ -93,7 +93,7 @@ public struct RecordCursor {
   private func checkFixedSize(kind: UInt8, size: Int) throws(TapeError) {
     let expected: Int
     switch kind {
-    case 1...10: expected = TapeFormat.headSize
+    case 1...11: expected = TapeFormat.headSize
     case 64, 71, 72, 77:
       let limits = TapeFormat.payloadHeaderSize...(TapeFormat.payloadHeaderSize + TapeFormat.maximumPayloadSize)
       guard limits.contains(size) else { throw error(.recordSize(size: size, kind: kind)) }

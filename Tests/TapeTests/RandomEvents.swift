@@ -50,7 +50,7 @@ func randomEffect(_ random: inout Random, payload: Int) -> Effect {
 func randomEvents(_ random: inout Random, count: Int, effects: Int = 4, payload: Int = 200) -> [Event] {
   (0..<count).map { index in
     let list = (0..<random.below(effects + 1)).map { _ in randomEffect(&random, payload: payload) }
-    let kinds: [EventKind] = [.systemCall, .cpu, .signal, .start, .checksum, .vforkLeave, .threadSwitch]
+    let kinds: [EventKind] = [.systemCall, .cpu, .signal, .start, .checksum, .vforkLeave, .threadSwitch, .page]
     let head = EventHead(
       kinds[random.below(kinds.count)], number: UInt32(random.below(400)),
       flags: EventFlags(rawValue: UInt8(random.below(64))), effectCount: UInt16(list.count), tid: 42,

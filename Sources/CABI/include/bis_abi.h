@@ -98,6 +98,7 @@ struct bis_range {
   uint64_t mask;        // entries - 1; slot = bis_hash(guest) & mask, then the next ones
 };
 #define BIS_MAX_RANGES 512
+#define BIS_MAX_SHARED 32
 
 // One entry of a domain's hash table. guest == 0: free. Written by the supervisor: offsets first, then guest.
 struct bis_translation {
@@ -178,7 +179,7 @@ struct bis_control {
   uint64_t checksum_every;     // 0x230 0: never; n: ask for a checksum after every n-th event
   uint64_t checksum_next;      // 0x238 event_count at which the next one is due
   uint64_t pending_signals;    // 0x240 supervisor: something to deliver before going back to program code
-  uint64_t in_syscall;         // 0x248 1 while the runtime is inside an interruptible system call
+  uint64_t in_syscall;         // 0x248 record: not 0 from a system call's entry until its event is logged; 2: with shared_active
   // Signal state of the program (virtual; the kernel sees another).
   uint64_t signal_mask;        // 0x250
   uint64_t altstack_sp, altstack_flags, altstack_size; // 0x258
@@ -202,6 +203,12 @@ struct bis_control {
   struct bis_range ranges[BIS_MAX_RANGES]; // 0x1400: sorted by low
   struct bis_turn turn;                  // 0x5400
   struct bis_thread threads[BIS_MAX_THREADS]; // 0x5480
+  // Memory that is shared with files or other processes (record only; Sources/Runtime/shared.c).
+  uint32_t shared_count;       // of shared[]: all of the program's shared mappings lie in these ranges
+  uint32_t shared_active;      // 1: pages of them may belong to another process
+  uint32_t pinned;             // enum bis_pin
+  uint32_t reserved_shared;
+  struct { uint64_t low, high; } shared[BIS_MAX_SHARED];
 };
 _Static_assert(sizeof(struct bis_thread) == 512, "bis_thread");
 _Static_assert(sizeof(struct bis_turn) == 128, "bis_turn");
@@ -237,7 +244,16 @@ enum bis_reason {
   BIS_REASON_SPECIAL = 13,      // a special instruction the runtime cannot do; arg0 = op
   BIS_REASON_AFTER = 14,        // record: arg0: a system call the supervisor let through is done; result in arg1
   BIS_REASON_FATAL = 15,        // arg0: line in the runtime's source
+  BIS_REASON_PAGES = 16,        // record: a call (number answer_arg[0], arguments arg) needs shared pages that its arguments
+                                // point to; answer_arg[1]: 1 = the whole mappings; answer_arg[2]: what `pinned` shall be
   BIS_REASON_WATCHED = 20,      // record: a call failed with EFAULT; answer 1: pages were watched, now they are not, try again
+};
+
+// Whether pages shared with other processes may be taken away from a process (bis_control.pinned).
+enum bis_pin {
+  BIS_PIN_NONE = 0,
+  BIS_PIN_INPUT = 1,  // not for some time: a call reads them
+  BIS_PIN_OUTPUT = 2, // not at all: a call writes them, and what it wrote is yet to be logged
 };
 
 // The supervisor's answers to BIS_REASON_SYSCALL.
@@ -305,6 +321,11 @@ enum bis_kind {
   BIS_KIND_VFORK_LEAVE = 8, // bis_event; the vfork child is gone: the parent's registers come back, rax = value
   BIS_KIND_SWITCH = 9,    // bis_event; thread tid has the turn from here on, before it thread `value` had it
   BIS_KIND_LOST = 10,     // bis_event; the recording ended here without the program's end (bis was killed, disk full): nr = reason
+
+  BIS_KIND_PAGE = 11,     // bis_event; memory shared with other processes has changed: value = page whose access told, value2 =
+                          // its PROT_*; effects: MEMORY. FLAG_ASYNC: done when the tick count becomes `ticks`; FLAG_AT_ENTRY:
+                          // at the entry of the next system call; neither: right before the instruction at rip accesses
+                          // the page, with these registers (hash), at tick `ticks`
 
   BIS_KIND_MEMORY = 64,   // bis_effect_memory + bytes: memory written
   BIS_KIND_MAP = 65,      // bis_effect_map: a mapping appears (file < 0: anonymous, zero)

@@ -78,6 +78,11 @@ BIS_FUNCTION long bis_fstat(int fd, struct stat *out) { return bis_syscall2(SYS_
 BIS_FUNCTION long bis_stat(const char *path, struct stat *out) {
   return bis_syscall4(SYS_newfstatat, AT_FDCWD, (long)path, (long)out, 0);
 }
+/// Is `path` in memory (tmpfs, a memory file)? The first word of struct statfs says so.
+BIS_FUNCTION int bis_is_in_memory(const char *path) {
+  long words[16];
+  return bis_syscall2(SYS_statfs, (long)path, (long)words) == 0 && words[0] == 0x01021994;
+}
 /// May the *effective* user execute `path`? (faccessat2 is 5.8; before it, the real user is asked.)
 BIS_FUNCTION long bis_may_execute(const char *path) {
   long result = bis_syscall4(SYS_faccessat2, AT_FDCWD, (long)path, 1 /* X_OK */, 0x200 /* AT_EACCESS */);

@@ -46,6 +46,7 @@ struct EventDescriber {
     case .vforkLeave: return "vfork returns \(head.value)"
     case .threadSwitch: return "switch to thread \(head.tid)"
     case .lost: return "+++ the recording stopped here +++"
+    case .page: return "shared memory at \(hexadecimal(head.value)) has changed"
     }
   }
 
@@ -94,7 +95,7 @@ struct EventDescriber {
     case .signal: fields.append(("name", .string(Syscalls.signalName(Int(head.number)))))
     case .exit: fields.append((head.number == 0 ? "status" : "signal", .number(head.value)))
     case .exec: fields.append(("next", .number(head.value)))
-    case .start, .checksum, .vforkLeave, .threadSwitch, .lost: break
+    case .start, .checksum, .vforkLeave, .threadSwitch, .lost, .page: break
     }
     if !event.effects.isEmpty { fields.append(("effects", .list(event.effects.map(json)))) }
     return .object(fields)

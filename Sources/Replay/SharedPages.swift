@@ -1,0 +1,53 @@
+import CABI
+import Guest
+import Linux
+import Tape
+
+/// Memory that recorded processes shared: in a replay each process has its own, and what others wrote comes from the tape.
+extension ReplaySession {
+  /// Applies the PAGE event at hand.
+  func applyPage(_ p: ReplayedProcess) throws(GuestError) {
+    let event = try checked { () throws(ReplayError) in try p.takeEvent() }
+    for case .memory(let address, let payload) in event.effects { try p.guest.write(address, payload.bytes) }
+  }
+
+  /// The PAGE event at hand happened in the middle of a stretch without ticks, in which the program had used the page
+  /// before: it is protected until the access comes.
+  func awaitAccess(_ p: ReplayedProcess) throws(GuestError) {
+    guard let head = try checked({ () throws(ReplayError) in try p.head() }), head.kind == .page else {
+      throw divergence(p, "the tape has no change of shared memory here")
+    }
+    p.awaited = head
+    try protect(p, head, 0)
+  }
+
+  private func protect(_ p: ReplayedProcess, _ head: EventHead, _ rights: UInt64) throws(GuestError) {
+    _ = try p.guest.remoteCall(10, head.value, 4096, rights)
+  }
+
+  /// A fault at the awaited page: the access, or one before it. True when the process may be resumed.
+  func awaitedAccess(_ p: ReplayedProcess, _ info: SignalInfo, _ r: Registers) throws(GuestError) -> Bool {
+    guard let head = p.awaited, info.signo == 11, info.address & ~0xFFF == head.value else { return false }
+    try protect(p, head, head.value2)
+    var rip: UInt64 = 0
+    switch p.guest.place(r.rip) {
+    case .translated:
+      guard case .state = p.guest.capture(r) else { throw divergence(p, "shared memory is used at an unknown place") }
+      rip = p.control.rip
+    case .runtime: rip = p.control.rip &- p.guest.descriptorLength()
+    case .outside: throw divergence(p, "the replay left translated code at \(hex(r.rip))")
+    }
+    if rip == head.rip, p.control.ticks == head.ticks, p.control.registerHash() == head.registers {
+      p.awaited = nil
+      try applyPage(p)
+      try settle(p)
+    } else {
+      guard p.control.ticks == head.ticks else {
+        throw divergence(p, "shared memory changed at tick \(head.ticks); the replay is at \(p.control.ticks)")
+      }
+      try p.guest.singleStep()
+      try protect(p, head, 0)
+    }
+    return true
+  }
+}
