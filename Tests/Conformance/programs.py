@@ -208,6 +208,30 @@ M
 """
 
 
+PYTHON_PROCESSES = r"""cat > processes.py <<'SCRIPT'
+import multiprocessing as mp, sys
+def add(v, a, q, n):
+    for i in range(50):
+        with v.get_lock():
+            v.value += n
+        a[i % len(a)] += n
+    q.put((n, v.value > 0))
+def square(x): return x * x
+if __name__ == "__main__":
+    for how in sys.argv[1:]:
+        ctx = mp.get_context(how)
+        v, a, q = ctx.Value("i", 0), ctx.Array("l", 8), ctx.Queue()
+        ps = [ctx.Process(target=add, args=(v, a, q, n)) for n in (1, 2, 3)]
+        for p in ps: p.start()
+        got = sorted(q.get() for p in ps)
+        for p in ps: p.join()
+        print(how, v.value, got, len(a))
+        with ctx.Pool(2) as pool:
+            print(sum(pool.map(square, range(200))), pool.apply(square, (12,)))
+SCRIPT
+"""
+
+
 def shell(name, script, **more):
     return Row(name="programs/" + name, argv=["bash", "-c", script], **more)
 
@@ -252,6 +276,8 @@ def rows():
         Row("programs/python_start", ["/usr/bin/python3", "-c", "print('hello')"], checksum=20),
         Row("programs/python", ["/usr/bin/python3", "script.py"], PYTHON_SCRIPT, env={"PYTHONHASHSEED": "0"}, checksum=50),
         Row("programs/python_threads", ["/usr/bin/python3", "threads.py"], PYTHON_THREADS, checksum=200),
+        Row("programs/python_fork", ["/usr/bin/python3", "processes.py", "fork"], PYTHON_PROCESSES, checksum=100),
+        Row("programs/python_spawn", ["/usr/bin/python3", "processes.py", "spawn"], PYTHON_PROCESSES, checksum=200),
         Row("programs/python_random", ["/usr/bin/python3", "-c", "import random,uuid,time;print(random.random(),uuid.uuid4(),time.time(),id(time))"],
             varies=True, checksum=20),
         Row("programs/perl", ["perl", "script.pl"], PERL_SCRIPT, checksum=20),
