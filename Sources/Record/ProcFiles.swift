@@ -75,7 +75,9 @@ extension RecordSession {
     var out: [UInt8] = []
     for line in text.split(separator: 10, omittingEmptySubsequences: true) {
       let words = line.split(separator: 32, maxSplits: 2, omittingEmptySubsequences: false)
-      let bounds = words[0].split(separator: UInt8(ascii: "-")).map { UInt64(String(decoding: $0, as: UTF8.self), radix: 16) }
+      let bounds = words[0].split(separator: UInt8(ascii: "-")).map {
+        UInt64(String(decoding: $0, as: UTF8.self), radix: 16)
+      }
       guard words.count == 3, bounds.count == 2, let low = bounds[0],
         let view = views.first(where: { low >= $0.low && low < $0.high })
       else {

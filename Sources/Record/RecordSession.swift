@@ -230,7 +230,8 @@ final class RecordSession {
         asked(BIS_REASON_MISS) + asked(BIS_REASON_MISS_INDIRECT)
           + asked(BIS_REASON_EXIT_DIRECT)
       ),
-      ("stops.calls", asked(BIS_REASON_SYSCALL) + asked(BIS_REASON_AFTER)), ("stops.pages", asked(BIS_REASON_PAGES)), ("stops.ring", asked(BIS_REASON_RING)),
+      ("stops.calls", asked(BIS_REASON_SYSCALL) + asked(BIS_REASON_AFTER)), ("stops.pages", asked(BIS_REASON_PAGES)),
+      ("stops.ring", asked(BIS_REASON_RING)),
       ("stops.signals", asked(BIS_REASON_SIGNALS)), ("stops.ticks", asked(BIS_REASON_EXPIRED)),
       ("stops.checksums", asked(BIS_REASON_CHECKSUM)), ("calls", statistics[Int(BIS_STAT_SYSCALLS.rawValue)]),
       ("specials", statistics[Int(BIS_STAT_SPECIALS.rawValue)]),

@@ -36,7 +36,9 @@ extension RecordSession {
   }
 
   /// mmap is done and was asked for MAP_SHARED: what it is recorded as.
-  func sharedMapping(_ p: RecordedProcess, _ call: inout PendingCall, _ address: UInt64) throws(GuestError) -> SharedContent {
+  func sharedMapping(_ p: RecordedProcess, _ call: inout PendingCall, _ address: UInt64) throws(GuestError)
+    -> SharedContent
+  {
     let a = call.arguments
     guard a[3] & 0x20 == 0 else { return .zeros }
     let path = "/proc/\(p.guest.tid)/fd/\(Int32(truncatingIfNeeded: a[4]))"

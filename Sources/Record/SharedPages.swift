@@ -44,7 +44,8 @@ extension RecordSession {
     if rights != 0 { writes = true }  // it may read
     writes = writes && view.protection & 2 != 0
     if rights != 0, !writes { return false }
-    ask(SharedRequest(process: p, tid: p.guest.tid, what: .access(info.address, writes: writes, r), since: Machine.tsc()))
+    ask(
+      SharedRequest(process: p, tid: p.guest.tid, what: .access(info.address, writes: writes, r), since: Machine.tsc()))
     return true
   }
 
@@ -217,7 +218,9 @@ extension RecordSession {
     let isWaiting = sharedRequests.contains { $0.process === q }
     let pin = block.pointee.pinned
     if pin == BIS_PIN_OUTPUT.rawValue, !isWaiting { return false }
-    if pin == BIS_PIN_INPUT.rawValue, !isWaiting, Machine.tsc() &- q.pinnedSince < RecordSession.pinCycles { return false }
+    if pin == BIS_PIN_INPUT.rawValue, !isWaiting, Machine.tsc() &- q.pinnedSince < RecordSession.pinCycles {
+      return false
+    }
     if isWaiting { return true }
     if let grant = q.lastGrant, grant.rip == r.rip, grant.ticks == q.control.ticks, grant.counter == r.rcx {
       return false  // it has not even executed the instruction that it got a page for

@@ -38,7 +38,8 @@ struct StatsCommand: ParsableCommand {
   private func recorder(_ counters: [String: UInt64]) -> [[String]] {
     let rows: [(String, String)] = [
       ("stops", "stops of recorded processes"), ("stops.translation", "  for code not translated yet"),
-      ("stops.calls", "  for system calls that change the process"), ("stops.pages", "  for calls that use shared memory"), ("stops.ring", "  for a full ring"),
+      ("stops.calls", "  for system calls that change the process"),
+      ("stops.pages", "  for calls that use shared memory"), ("stops.ring", "  for a full ring"),
       ("stops.signals", "  for signals at system calls"), ("stops.ticks", "  for signals at a tick"),
       ("stops.checksums", "  for checksums"), ("calls", "system calls made in the process"),
       ("specials", "special instructions (CPUID, RDTSC, XSAVE, ...)"),
