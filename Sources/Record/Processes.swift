@@ -320,7 +320,7 @@ extension RecordSession {
     p.threads.remove(tid)
     if tid == root { outcome = how }
     if p.guest.pid != tid.rawValue { return }  // a vfork child: the parent keeps the tape
-    if p.wasThreaded, !p.endWritten, case .signaled(let signal) = how {
+    if !p.endWritten, case .signaled(let signal) = how {
       try append(
         p,
         EventHead(

@@ -88,6 +88,7 @@ extension RecordSession {
   /// Brings in what a stopped thread waits for. False: not now.
   func serve(_ request: SharedRequest) throws(GuestError) -> Bool {
     let p = request.process
+    guard isStillStopped(request.tid) else { return false }
     switch request.what {
     case .access(let address, let writes, let r):
       guard let view = p.view(at: address) else { return true }
@@ -242,10 +243,11 @@ extension RecordSession {
       try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
     }
     if let waiting = sharedRequests.first(where: { $0.process === q }) {
+      guard isStillStopped(waiting.tid) else { return false }
       return try body(waiting.tid, try registers(waiting.tid))
     }
     if let status = stashed.first(where: { processes[$0.tid] === q }) {
-      guard status.isPlainStop else { return false }
+      guard status.isPlainStop, isStillStopped(status.tid) else { return false }
       return try body(status.tid, try registers(status.tid))
     }
     for tid in [q.guest.tid] + q.threads.filter({ $0 != q.guest.tid }) {
@@ -274,6 +276,9 @@ extension RecordSession {
     }
     return false
   }
+
+  /// A thread that was stopped may have been killed since; it must not be touched until that is reported.
+  private func isStillStopped(_ tid: ThreadID) -> Bool { (try? peek(for: tid, nohang: true)) == nil }
 
   /// Whether SIGTRAP or SIGSEGV waits for a stopped thread.
   private func hasFaulted(_ tid: ThreadID) -> Bool {

@@ -279,9 +279,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   struct bis_local_effects local;
   int64_t result;
   uint8_t flags = 0;
-  local.count = 0;
-  local.ask = 0;
-  local.output_length = 0;
+  local.count = local.ask = local.output_length = 0;
   c->in_syscall = c->shared_active ? 2 : 1;
   bis_plan_call(a, nr, &plan);
 
@@ -310,8 +308,8 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     result = -ENOSYS_;
   } else {
     int shared = bis_shared_arguments(c, nr, a);
-    if (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV)
-      if (plan.klass == BIS_CLASS_LOCAL) flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
+    if (plan.klass == BIS_CLASS_LOCAL && (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV))
+      flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
     // A page may go while the call begins or waits. Nothing has happened then (what calls write is pinned before).
     for (int again = nr == 202 /* futex */ ? 100000 : 2; again; again--) {
       result = perform(c, &plan, nr, a, shared, flags, &before, &local);
