@@ -9,6 +9,7 @@ int main(void) {
   char *p = mmap(0, 16384, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   atomic_int *stop = (atomic_int *)(p + 12288);
   if (!fork()) {
+    atomic_store(stop + 1, 1);
     while (!atomic_load(stop)) {
       p[100]++;
       p[5000]++;
@@ -16,7 +17,8 @@ int main(void) {
     _exit(0);
   }
   unsigned sum = 0;
-  for (int i = 0; i < 40; i++) {
+  while (!atomic_load(stop + 1)) {}
+  for (int i = 0; i < 30000; i++) {
     void *to = p + 4096 - 200, *from = p + 200;
     long n = 3000;
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n)::"memory");
@@ -26,6 +28,6 @@ int main(void) {
   }
   atomic_store(stop, 1);
   wait(0);
-  printf("%d\n", sum < 100000);
+  printf("%d\n", sum < 30000 * 256);
   return 0;
 }

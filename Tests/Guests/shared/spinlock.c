@@ -16,10 +16,12 @@ static void work(atomic_int *lock, long *data, int rounds) {
 int main(void) {
   char *p = mmap(0, 32768, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (!fork()) {
-    work((atomic_int *)p, (long *)(p + 4096), 300);
+    atomic_store((atomic_int *)(p + 28672), 1);
+    work((atomic_int *)p, (long *)(p + 4096), 40000);
     _exit(0);
   }
-  work((atomic_int *)p, (long *)(p + 4096), 300);
+  while (!atomic_load((atomic_int *)(p + 28672))) {}
+  work((atomic_int *)p, (long *)(p + 4096), 40000);
   wait(0);
   long *d = (long *)(p + 4096);
   printf("%ld %ld %ld\n", d[0], d[1000], d[2000]);
