@@ -253,7 +253,7 @@ extension RecordSession {
     let flags = call.arguments[2]
     let protection: UInt64 = 1 | (flags & 0o10000 == 0 ? 2 : 0)
     removeShared(p, address, map.end)  // SHM_REMAP
-    if p.guest.remove(low: address, high: map.end) { try changed(p) }
+    if try p.guest.remove(low: address, high: map.end) { try changed(p) }
     try finish(
       p, call, Int64(bitPattern: address),
       [
