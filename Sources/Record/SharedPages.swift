@@ -28,6 +28,8 @@ extension RecordSession {
   /// How long a page stays with a process whose call reads it (about 20 ms).
   static let pinCycles: UInt64 = 60_000_000
   static let longestRun: UInt64 = 64
+  /// How long to wait for a thread to stop, in cycles (about 10 ms).
+  static let reportCycles: UInt64 = 30_000_000
 
   /// A fault at an address that the program may access, but not before its page is brought in. True when it was that; the
   /// thread goes on when it has the page.
@@ -180,6 +182,10 @@ extension RecordSession {
       note(holder, page, count, rights, SharedView.Loss(events: q.placedEvents, ticks: q.control.ticks))
       return true
     }
+    if q.endWritten {  // its tape has ended: what it still does is not seen
+      note(holder, page, count, rights, SharedView.Loss(events: q.placedEvents, ticks: nil))
+      return true
+    }
     let now = Machine.tsc()
     let isWaiting = sharedRequests.contains { $0.process === q }
     if !isWaiting, now &- holder.object.page(page).since < RecordSession.holdCycles { return false }
@@ -251,13 +257,13 @@ extension RecordSession {
       return try body(status.tid, try registers(status.tid))
     }
     for tid in [q.guest.tid] + q.threads.filter({ $0 != q.guest.tid }) {
-      guard (try? Ptrace.interrupt(tid)) != nil, let status = try? wait(for: tid) else { continue }
+      guard (try? Ptrace.interrupt(tid)) != nil, let status = report(of: tid) else { continue }
       switch status.kind {
       case .stopped(.event(.stop)), .stopped(.groupStop):
         let r = try registers(tid)
         if hasFaulted(tid) {  // or asks (int3): that is still to be reported, and comes before any remote call
           resume(tid)
-          guard let question = try? wait(for: tid) else { return false }
+          guard let question = report(of: tid) else { return false }
           stashed.append(question)
           return question.isPlainStop ? try body(tid, try registers(tid)) : false
         }
@@ -275,6 +281,17 @@ extension RecordSession {
       }
     }
     return false
+  }
+
+  /// What a thread that must stop soon reports; nil when it does not (a leader that has ended before its other threads never
+  /// will). A report that comes later finds its way to the main loop.
+  private func report(of tid: ThreadID) -> WaitStatus? {
+    let begin = Machine.tsc()
+    while Machine.tsc() &- begin < RecordSession.reportCycles {
+      if let status = try? poll(for: tid) { return status }
+      usleep(5)
+    }
+    return nil
   }
 
   /// A thread that was stopped may have been killed since; it must not be touched until that is reported.
