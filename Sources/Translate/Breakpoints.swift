@@ -12,7 +12,9 @@ struct BreakpointPatch {
   let offset: UInt32
   /// 5: a jump. 1: int3, where the unit has no room for one.
   let length: UInt32
-  var original: UInt64
+  var original: UInt64 = 0
+  /// It is in the code. One that another's jump covers is not: nothing gets there.
+  var isApplied = false
 }
 
 struct BreakpointPlace {
@@ -36,7 +38,7 @@ struct BreakpointState {
     if active.isEmpty { return false }
     var kept = false
     for p in places.indices where active.contains(places[p].guest) {
-      for i in places[p].patches.indices {
+      for i in places[p].patches.indices where places[p].patches[i].isApplied {
         let patch = places[p].patches[i]
         guard offset < patch.offset + patch.length, offset + 4 > patch.offset else { continue }
         for b in 0..<UInt32(4) {
@@ -64,11 +66,14 @@ extension Core {
     let d = Int(domain.number)
     guard d < domains.count, domains[d].contains(guest) else { throw .outsideDomain(guest) }
     breakpoints.split.insert(guest)
+    unapply()
     breakpoints.active.insert(guest)
-    if let p = breakpoints.places.firstIndex(where: { $0.domain == d && $0.guest == guest && !$0.patches.isEmpty }) {
-      return apply(p)
+    defer { apply() }
+    let known = breakpoints.places.firstIndex { $0.domain == d && $0.guest == guest }
+    if let known {
+      setEntries(known, on: true)
+      if !breakpoints.places[known].patches.isEmpty { return }
     }
-    if let p = breakpoints.places.firstIndex(where: { $0.domain == d && $0.guest == guest }) { setEntries(p, on: true) }
     let found = templates(of: guest, in: d)
     guard !found.isEmpty else { return }
     let h = headForExit(d, guest)
@@ -80,22 +85,20 @@ extension Core {
     }
     let entries = Set(breakpoints.places[p].entries)
     breakpoints.places[p].patches = found.filter { !entries.contains($0.offset) }
-      .map { BreakpointPatch(offset: $0.offset, length: $0.room >= 5 ? 5 : 1, original: 0) }
-    apply(p)
+      .map { BreakpointPatch(offset: $0.offset, length: $0.room >= 5 ? 5 : 1) }
   }
 
   mutating func removeBreakpoint(at guest: UInt64) {
     guard breakpoints.active.contains(guest) else { return }
-    for p in breakpoints.places.indices where breakpoints.places[p].guest == guest {
-      for patch in breakpoints.places[p].patches { store(patch.original, at: patch.offset, count: patch.length) }
-      setEntries(p, on: false)
-    }
+    unapply()
+    for p in breakpoints.places.indices where breakpoints.places[p].guest == guest { setEntries(p, on: false) }
     breakpoints.active.remove(guest)
+    apply()
   }
 
   func breakpointEntry(atTrap host: UInt64) -> UInt64? {
     for p in breakpoints.places where breakpoints.active.contains(p.guest) {
-      guard p.patches.contains(where: { program($0.offset) == host && $0.length == 1 }) else { continue }
+      guard p.patches.contains(where: { $0.isApplied && program($0.offset) == host && $0.length == 1 }) else { continue }
       guard let h = findHead(p.domain, p.guest) else { return nil }
       return program(heads[h].body)
     }
@@ -105,7 +108,9 @@ extension Core {
   func isOverwritten(_ host: UInt64) -> Bool {
     for p in breakpoints.places where breakpoints.active.contains(p.guest) {
       for patch in p.patches
-      where host >= program(patch.offset) && host < program(patch.offset) + UInt64(patch.length) { return true }
+      where patch.isApplied && host >= program(patch.offset)
+        && host < program(patch.offset) + UInt64(patch.length)
+      { return true }
     }
     return false
   }
@@ -149,20 +154,35 @@ extension Core {
     return breakpoints.places.count - 1
   }
 
-  private mutating func apply(_ p: Int) {
-    guard let h = findHead(breakpoints.places[p].domain, breakpoints.places[p].guest) else { return }
-    let target = heads[h].body
-    for i in breakpoints.places[p].patches.indices {
-      let patch = breakpoints.places[p].patches[i]
-      var bytes: UInt64 = 0
-      for b in 0..<Int(patch.length) {
-        bytes |= UInt64((code + Int(patch.offset) + b).load(as: UInt8.self)) << UInt64(8 * b)
-      }
-      breakpoints.places[p].patches[i].original = bytes
-      let displacement = UInt32(truncatingIfNeeded: Int(target) - Int(patch.offset) - 5)
-      store(patch.length == 5 ? 0xE9 | UInt64(displacement) << 8 : 0xCC, at: patch.offset, count: patch.length)
+  /// Writes all jumps; of two that overlap, the first one only.
+  private mutating func apply() {
+    var list: [(offset: UInt32, place: Int, patch: Int)] = []
+    for p in breakpoints.places.indices where breakpoints.active.contains(breakpoints.places[p].guest) {
+      for i in breakpoints.places[p].patches.indices { list.append((breakpoints.places[p].patches[i].offset, p, i)) }
     }
-    setEntries(p, on: true)
+    var free: UInt32 = 0
+    for (offset, p, i) in list.sorted(by: { $0.offset < $1.offset }) where offset >= free {
+      let place = breakpoints.places[p]
+      guard let h = findHead(place.domain, place.guest) else { continue }
+      let length = place.patches[i].length
+      var bytes: UInt64 = 0
+      for b in 0..<Int(length) { bytes |= UInt64((code + Int(offset) + b).load(as: UInt8.self)) << UInt64(8 * b) }
+      breakpoints.places[p].patches[i].original = bytes
+      breakpoints.places[p].patches[i].isApplied = true
+      let displacement = UInt32(truncatingIfNeeded: Int(heads[h].body) - Int(offset) - 5)
+      store(length == 5 ? 0xE9 | UInt64(displacement) << 8 : 0xCC, at: offset, count: length)
+      free = offset + length
+    }
+  }
+
+  private mutating func unapply() {
+    for p in breakpoints.places.indices {
+      for i in breakpoints.places[p].patches.indices where breakpoints.places[p].patches[i].isApplied {
+        let patch = breakpoints.places[p].patches[i]
+        store(patch.original, at: patch.offset, count: patch.length)
+        breakpoints.places[p].patches[i].isApplied = false
+      }
+    }
   }
 
   private func store(_ bytes: UInt64, at offset: UInt32, count: UInt32) {
