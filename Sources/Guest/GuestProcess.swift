@@ -18,6 +18,10 @@ public final class GuestProcess {
   public var guarded: [UInt64: Int32] = [:]
   /// The program's own protection of writable executable memory.
   public var writableCode: [(low: UInt64, high: UInt64, protection: Int32)] = []
+  /// Something was translated from private memory.
+  private var hasPrivateCode = false
+  /// Shared translations that this process has looked up are not its own any more. (Forgotten private ones lead on.)
+  private var hasStaleTargets = false
   public var control: Control { slot.control }
 
   public init(code: CodeSpace, slot: Slot, tid: ThreadID, pid: Int32) {
@@ -68,7 +72,7 @@ public final class GuestProcess {
 
   /// Executable memory `[low, high)` is gone or changes. True when there was some.
   @discardableResult
-  public func remove(low: UInt64, high: UInt64) -> Bool {
+  public func remove(low: UInt64, high: UInt64) throws(GuestError) -> Bool {
     var kept: [CodeRange] = []
     var changed = false
     for r in ranges {
@@ -77,6 +81,7 @@ public final class GuestProcess {
         continue
       }
       changed = true
+      if r.image == nil { try forget(r, max(low, r.low), min(high, r.high)) } else { hasStaleTargets = true }
       if r.low < low {
         var part = r
         part.high = low
@@ -88,10 +93,39 @@ public final class GuestProcess {
         kept.append(part)
       }
     }
-    ranges = kept
+    if changed {
+      let gone = ranges
+      ranges = kept
+      drop(gone)
+    }
     guarded = guarded.filter { $0.key < low || $0.key >= high }
     writableCode.removeAll { $0.low < high && $0.high > low }
     return changed
+  }
+
+  /// Adds a range of memory that only this process has (anonymous, or written to). Beside others it shares their domain,
+  /// so that direct jumps between them are linked.
+  public func addPrivate(low: UInt64, high: UInt64) throws(GuestError) {
+    if let beside = ranges.first(where: { $0.image == nil && code.translator.covers($0.domain, low: low, high: high) })
+    {
+      add(CodeRange(low: low, high: high, domain: beside.domain, image: nil, imageBase: 0))
+    } else {
+      add(try code.privateRange(low: low, high: high))
+    }
+  }
+
+  /// Gives up the translations of private ranges that are no more. (The runtime is told by `publishRanges`, before the
+  /// process goes on.)
+  private func drop(_ gone: [CodeRange]) {
+    for r in gone where r.image == nil && !ranges.contains(where: { $0.domain == r.domain }) {
+      code.translator.dropDomain(r.domain)
+    }
+  }
+
+  deinit {
+    let last = ranges
+    ranges = []
+    drop(last)
   }
 
   /// Tells the runtime about the ranges.
@@ -114,16 +148,41 @@ public final class GuestProcess {
     }
     guarded = parent.guarded
     writableCode = parent.writableCode
+    control.answers[4] = parent.hasPrivateCode ? 1 : 0
     try publishRanges()
   }
 
-  /// The code of a copy of this process at the same moment. Memory of its own may share translations, too: it is watched,
-  /// and whoever writes first gets fresh ones.
-  public func copyCode(of other: GuestProcess) {
-    ranges = other.ranges
-    guarded = other.guarded
-    writableCode = other.writableCode
-    publishedGeneration = other.publishedGeneration
+  /// The code of a copy of a stopped process: shared domains stay shared, memory of its own gets fresh ones, and whoever
+  /// is to go on in translations of such memory goes on through the tables.
+  public func copyCode(of other: GuestProcess) throws(GuestError) {
+    guard other.ranges.contains(where: { $0.image == nil }) else {
+      ranges = other.ranges
+      guarded = other.guarded
+      writableCode = other.writableCode
+      publishedGeneration = other.publishedGeneration
+      return
+    }
+    try inherit(from: other)
+    guard other.hasPrivateCode else { return }
+    func isForeign(_ host: UInt64) -> CodeRange? {
+      guard let l = code.translator.locate(host: host), l.kind == .instruction else { return nil }
+      return other.ranges.first { $0.image == nil && $0.domain == l.domain }
+    }
+    let block = control.block
+    if isForeign(block.pointee.resume_host) != nil, let l = code.translator.locate(host: block.pointee.resume_host) {
+      block.pointee.rip = l.guest
+      block.pointee.resume_host = 0
+    }
+    for t in 0..<control.threadCapacity where control.threads[t].alive != 0 {
+      guard isForeign(control.threads[t].resume_host) != nil,
+        let l = code.translator.locate(host: control.threads[t].resume_host)
+      else { continue }
+      control.threads[t].rip = l.guest
+      control.threads[t].resume_host = 0
+    }
+    try resetFastTable()
+    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    if isForeign(r.rip) != nil { try restart() }
   }
 
   // MARK: Translation
@@ -157,11 +216,15 @@ public final class GuestProcess {
   ) throws(GuestError) -> UInt64? {
     let low = max(r.low, guest & ~0xFFF)
     let high = min(r.high, low + 0x2000)
-    for page in stride(from: low & ~0xFFF, to: high, by: 0x1000) { try guardPage(page) }
+    let next = low + 0x1000
+    hasPrivateCode = true
+    try guardPage(low)
     let bytes = try read(low, Int(high - low))
-    return try bytes.withBytes { (b) throws(GuestError) -> UInt64 in
+    let host = try bytes.withBytes { (b) throws(GuestError) -> UInt64 in
       try run(r.domain, guest, kind, CodeView(base: low, bytes: b), lookahead: 0)
     }
+    if next < high, code.translator.reaches(r.domain, at: guest, page: next) { try guardPage(next) }
+    return host
   }
 
   private func guardPage(_ page: UInt64) throws(GuestError) {
@@ -172,19 +235,38 @@ public final class GuestProcess {
     guarded[page] = w.protection
   }
 
-  /// A write to a watched page: everything translated from private memory of that range is forgotten.
+  /// A watched page is written to: the program may do it. `forgetPage` must follow, before translated code runs.
   func unguard(_ page: UInt64) throws(GuestError) {
     guard let protection = guarded.removeValue(forKey: page) else { return }
     _ = try remoteCall(10, page, 0x1000, UInt64(protection))
-    guard let i = ranges.firstIndex(where: { page >= $0.low && page < $0.high }) else { return }
-    let fresh = try code.privateRange(low: ranges[i].low, high: ranges[i].high)
-    ranges[i].domain = fresh.domain
-    try publishRanges()
-    try resetFastTable()
   }
 
-  /// Forgets which indirect targets were looked up.
+  /// Stops watching all pages and forgets what was translated from them: the kernel wants to write to one. False if there
+  /// were none. The process must be in the runtime.
+  public func unguardAll() throws(GuestError) -> Bool {
+    let pages = guarded.keys.sorted()
+    for page in pages {
+      try unguard(page)
+      try forgetPage(page)
+    }
+    return !pages.isEmpty
+  }
+
+  /// Forgets what was translated from a page that was watched. No thread may be about to execute the middle of it.
+  func forgetPage(_ page: UInt64) throws(GuestError) {
+    if let r = range(at: page) { try forget(r, page, page + 0x1000) }
+  }
+
+  private func forget(_ r: CodeRange, _ low: UInt64, _ high: UInt64) throws(GuestError) {
+    do throws(TranslateError) { try code.translator.forget(r.domain, low: low, high: high) } catch {
+      throw .translate(error)
+    }
+  }
+
+  /// Forgets which indirect targets were looked up, if shared translations among them are no more.
   public func resetFastTable() throws(GuestError) {
+    guard hasStaleTargets else { return }
+    hasStaleTargets = false
     _ = try call(Region.address(BIS_LABEL_RESET_FAST_TABLE), [Region.address(BIS_LABEL_INDIRECT_MISS)])
   }
 

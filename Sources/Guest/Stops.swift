@@ -101,16 +101,21 @@ extension GuestProcess {
     let page = info.address & ~0xFFF
     guard guarded[page] != nil else { return false }
     try unguard(page)
-    guard place(r.rip) == .translated else { return true }
+    guard place(r.rip) == .translated else {
+      try forgetPage(page)
+      return true
+    }
     // The store is in code that may be stale from here on: finish it, then go through the tables again.
-    try singleStepAcrossGuards()
+    let pages = try singleStepAcrossGuards()
     try settleInTranslatedCode()
     try restart()
+    for written in [page] + pages { try forgetPage(written) }
     return true
   }
 
-  /// Executes the instruction at hand, taking the protection from every watched page that it writes.
-  private func singleStepAcrossGuards() throws(GuestError) {
+  /// Executes the instruction at hand, taking the protection from every watched page that it writes: returns those.
+  private func singleStepAcrossGuards() throws(GuestError) -> [UInt64] {
+    var pages: [UInt64] = []
     for _ in 0..<64 {
       let mask = try kernel("read the signal mask") { () throws(Errno) in try Ptrace.signalMask(tid) }
       try kernel("step") { () throws(Errno) in
@@ -121,12 +126,14 @@ extension GuestProcess {
       guard case .stopped(.signal(let signal)) = status.kind else { throw .gone }
       let info = try kernel("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
       try kernel("set the signal mask") { () throws(Errno) in try Ptrace.setSignalMask(tid, mask) }
-      if signal == 5 { return }
+      if signal == 5 { return pages }
       guard signal == 11, guarded[info.address & ~0xFFF] != nil else {
         throw .unsupported("an instruction that writes code faults in the middle")
       }
       try unguard(info.address & ~0xFFF)
+      pages.append(info.address & ~0xFFF)
     }
+    throw .unsupported("an instruction that writes more than 64 watched pages")
   }
 
   /// The runtime read or wrote the program's memory for it and that faulted. True when it could be told so.

@@ -76,7 +76,7 @@ extension RecordSession {
     case 10 where ok: try protected(p, call)
     case 11 where ok:
       let length = (a[1] + 4095) & ~4095
-      if p.guest.remove(low: a[0], high: a[0] + length) { try changed(p) }
+      if try p.guest.remove(low: a[0], high: a[0] + length) { try changed(p) }
       try finish(p, call, result, [.unmap(address: a[0], length: length)])
     case 25 where ok: try remapped(p, call, UInt64(bitPattern: result))
     case 56, 57, 58, 435:
@@ -179,7 +179,7 @@ extension RecordSession {
   private func mapped(_ p: RecordedProcess, _ call: PendingCall, _ address: UInt64) throws(GuestError) {
     let a = call.arguments
     let length = (a[1] + 4095) & ~4095
-    let touched = p.guest.remove(low: address, high: address + length)
+    let touched = try p.guest.remove(low: address, high: address + length)
     if a[2] & 4 != 0 {
       let protection = a[3] & 1 != 0 ? Int(a[2] & 7) : Int(a[2] & 7)
       try addCode(p, address, address + length, protection, call.file, a[5])
@@ -198,7 +198,7 @@ extension RecordSession {
   private func protected(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
     let a = call.arguments
     let length = (a[1] + 4095) & ~4095
-    let touched = p.guest.remove(low: a[0], high: a[0] + length)
+    let touched = try p.guest.remove(low: a[0], high: a[0] + length)
     if a[2] & 4 != 0 { try addCode(p, a[0], a[0] + length, Int(a[2] & 7), nil, 0) }
     if touched { try changed(p) } else { try p.guest.publishRanges() }
     try finish(p, call, 0, [.protect(address: a[0], length: length, protection: a[2] & 7)])
@@ -210,8 +210,8 @@ extension RecordSession {
     let newLength = (a[2] + 4095) & ~4095
     guard oldLength > 0, a[3] & 4 == 0 else { throw .unsupported("mremap that keeps or doubles a mapping") }
     let wasCode = p.guest.range(at: a[0]) != nil
-    var touched = p.guest.remove(low: a[0], high: a[0] + oldLength)
-    if p.guest.remove(low: address, high: address + newLength) { touched = true }
+    var touched = try p.guest.remove(low: a[0], high: a[0] + oldLength)
+    if try p.guest.remove(low: address, high: address + newLength) { touched = true }
     if wasCode { try addCode(p, address, address + newLength, 7, nil, 0) }
     if touched { try changed(p) }
     try finish(

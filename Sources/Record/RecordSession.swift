@@ -145,8 +145,9 @@ final class RecordSession {
       try exiting(p, tid)
     case .event(.stop), .event(.vforkDone), .event(.seccomp), .event(.other), .syscall:
       resume(tid)
-    case .groupStop:
+    case .groupStop(let signal):
       try? kernel("listen") { () throws(Errno) in try Ptrace.listen(tid) }
+      if tid == root { JobControl.stopped(tid.rawValue, by: signal) }
     }
   }
 
@@ -176,6 +177,8 @@ final class RecordSession {
       guard try expired(p) else { return }
     case BIS_REASON_CHECKSUM:
       try checksum(p)
+    case BIS_REASON_WATCHED:
+      block.pointee.answer = try p.guest.unguardAll() ? 1 : 0
     case BIS_REASON_SPECIAL:
       guard try specialFault(p) else { return }
     case BIS_REASON_FATAL:
@@ -214,7 +217,8 @@ final class RecordSession {
       ("indirect.misses", statistics[Int(BIS_STAT_INDIRECT_MISSES.rawValue)]),
       ("tick.expiries", statistics[Int(BIS_STAT_EXPIRIES.rawValue)]), ("units", UInt64(t.units)),
       ("units.instructions", UInt64(t.instructions)), ("units.guest-bytes", UInt64(t.guestBytes)),
-      ("units.hot-bytes", UInt64(t.hotBytes)), ("units.cold-bytes", UInt64(t.coldBytes)), ("links", UInt64(t.links)),
+      ("units.hot-bytes", UInt64(t.hotBytes)), ("units.cold-bytes", UInt64(t.coldBytes)),
+      ("units.forgotten", UInt64(t.forgotten)), ("links", UInt64(t.links)),
     ]
   }
 

@@ -77,7 +77,7 @@ extension RecordSession {
       throw RecordError("cannot start \(options.program[0]): \(error)")
     }
     root = tid
-    ignoreTerminalSignals()
+    JobControl.begin()
     do throws(GuestError) {
       let slot = try kernel("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
       let block = slot.control.block
@@ -89,11 +89,6 @@ extension RecordSession {
       }
       try begin(tid, slot, how: .exec, parent: nil, parentEvent: nil)
     } catch { throw RecordError(error) }
-  }
-
-  /// bis itself must survive what the terminal sends to the whole group; the program gets it by itself.
-  private func ignoreTerminalSignals() {
-    for s in [SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE] { signal(s, SIG_IGN) }
   }
 
   /// A program that exec has just built becomes a process with a tape.
@@ -216,7 +211,7 @@ extension RecordSession {
       }
       p.guest.add(range)
     } else {
-      p.guest.add(try code.privateRange(low: low, high: high))
+      try p.guest.addPrivate(low: low, high: high)
       if protection & 2 != 0 { p.guest.writableCode.append((low, high, Int32(protection))) }
     }
   }

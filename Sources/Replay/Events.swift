@@ -100,21 +100,21 @@ extension ReplaySession {
     guard let record = try? cursor.next() else { throw .replay("the tape is damaged", "", nil) }
     switch record.effect() {
     case .map(let m):
-      let touched = p.guest.remove(low: m.address, high: m.address + m.length)
+      let touched = try p.guest.remove(low: m.address, high: m.address + m.length)
       if m.protection & 4 != 0 {
         try addCode(p, m.address, m.address + m.length, Int(m.protection), m.file, m.offset)
       }
       try changed(p, touched)
     case .unmap(let address, let length):
-      try changed(p, p.guest.remove(low: address, high: address + length))
+      try changed(p, try p.guest.remove(low: address, high: address + length))
     case .protect(let address, let length, let protection):
-      let touched = p.guest.remove(low: address, high: address + length)
+      let touched = try p.guest.remove(low: address, high: address + length)
       if protection & 4 != 0 { try addCode(p, address, address + length, Int(protection), nil, 0) }
       try changed(p, touched)
     case .remap(let oldAddress, let oldLength, let newAddress, let newLength):
       let wasCode = p.guest.range(at: oldAddress) != nil
-      var touched = p.guest.remove(low: oldAddress, high: oldAddress + oldLength)
-      if p.guest.remove(low: newAddress, high: newAddress + newLength) { touched = true }
+      var touched = try p.guest.remove(low: oldAddress, high: oldAddress + oldLength)
+      if try p.guest.remove(low: newAddress, high: newAddress + newLength) { touched = true }
       if wasCode { try addCode(p, newAddress, newAddress + newLength, 7, nil, 0) }
       try changed(p, touched)
     case .registers(let values): setRegisters(p, values)
@@ -145,7 +145,7 @@ extension ReplaySession {
           trace.filesPath + "/" + info.storedName
         })
     } else {
-      p.guest.add(try code.privateRange(low: low, high: high))
+      try p.guest.addPrivate(low: low, high: high)
       if protection & 2 != 0 { p.guest.writableCode.append((low, high, Int32(protection))) }
     }
   }

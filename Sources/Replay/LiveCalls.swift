@@ -137,14 +137,14 @@ extension LiveDiversion {
     switch number {
     case 9:
       let start = UInt64(bitPattern: result), end = (start + a[1] + 0xFFF) & ~0xFFF
-      guest.remove(low: start, high: end)
+      try guest.remove(low: start, high: end)
       if a[2] & 4 != 0 { try addCode(start, end, a[2]) }
     case 10:
       let end = (high + 0xFFF) & ~0xFFF
-      guest.remove(low: low, high: end)
+      try guest.remove(low: low, high: end)
       if a[2] & 4 != 0 { try addCode(low, end, a[2]) }
-    case 11: guest.remove(low: low, high: (high + 0xFFF) & ~0xFFF)
-    case 25: guest.remove(low: low, high: (high + 0xFFF) & ~0xFFF)
+    case 11: try guest.remove(low: low, high: (high + 0xFFF) & ~0xFFF)
+    case 25: try guest.remove(low: low, high: (high + 0xFFF) & ~0xFFF)
     default: return result
     }
     try guest.publishRanges()
@@ -153,7 +153,7 @@ extension LiveDiversion {
   }
 
   private func addCode(_ low: UInt64, _ high: UInt64, _ protection: UInt64) throws(GuestError) {
-    process.guest.add(try engine.session.code.privateRange(low: low, high: high))
+    try process.guest.addPrivate(low: low, high: high)
     if protection & 2 != 0 { process.guest.writableCode.append((low, high, Int32(protection))) }
   }
 }

@@ -73,7 +73,7 @@ extension TranslateEngine {
       try Ptrace.setRegisters(child, registers)
       try Ptrace.setSignalMask(child, mask)
     }
-    guest.copyCode(of: p.guest)
+    try guest.copyCode(of: p.guest)
     return ReplayedProcess(guest: guest, feed: p.feed.copy(), recordedPID: p.recordedPID)
   }
 }

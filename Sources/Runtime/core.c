@@ -186,6 +186,7 @@ RT void bis_on_special(control *c) {
   }
 }
 
+extern char bis_enter_indirect_miss[] __attribute__((visibility("hidden")));
 extern char bis_enter_return_miss[] __attribute__((visibility("hidden")));
 RT static void reset_return_table(void) {
   uint64_t *table = (uint64_t *)BIS_RETURN_TABLE;
@@ -234,4 +235,12 @@ RT void bis_reset_fast_table(uint64_t miss) {
   uint64_t *fast = (uint64_t *)BIS_FAST_TABLE;
   for (int i = 0; i < 0x10000; i++) fast[i] = miss;
   reset_return_table();
+}
+
+/// A fork child begins, with its own window. Translations of memory that its parent alone has now are not for it.
+RT void bis_fork_child(control *c) {
+  if (!c->answer_arg[4]) return;
+  c->answer_arg[4] = 0;
+  c->resume_host = 0;
+  bis_reset_fast_table((uint64_t)bis_enter_indirect_miss);
 }

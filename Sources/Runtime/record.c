@@ -131,9 +131,11 @@ RT static int64_t do_fork(control *c) {
   uint64_t slot = c->child_slot_offset;
   int64_t pid = bis_raw6(56 /* clone */, (long)c->answer_arg[0], 0, (long)c->answer_arg[1], (long)c->answer_arg[2],
                          (long)c->answer_arg[3], 0);
-  if (pid == 0)
+  if (pid == 0) {
     bis_raw6(SYS_remap_file_pages_, (long)BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 0, (long)(slot >> 12),
              0x10000 /* MAP_NONBLOCK */, 0);
+    bis_fork_child(c);
+  }
   return pid;
 }
 
@@ -218,6 +220,24 @@ RT static void end_thread(control *c, const uint64_t a[6], uint32_t nr, uint64_t
   bis_thread_end(c);
 }
 
+/// A call failed because the kernel may not write to the program's memory. 1: it may now (the pages held code that was
+/// translated, and were watched for writes).
+RT static int was_watched(control *c) {
+  c->answer = 0;
+  bis_trap(c, BIS_REASON_WATCHED);
+  return c->answer == 1;
+}
+
+/// The call as the program made it.
+RT int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
+                           struct bis_before *before) {
+  bis_before_call(plan, a, before);
+  int64_t result = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+  if (result == -EFAULT_ && was_watched(c))
+    result = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+  return result;
+}
+
 RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   uint64_t a[6];
   get_arguments(c, a);
@@ -263,6 +283,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       break;
     }
     result = bis_local(c, &plan, a, nr, &local);
+    if (result == -EFAULT_ && was_watched(c)) result = bis_local(c, &plan, a, nr, &local);
     if (local.ask && ask_supervisor(c, d, a, nr, hash)) {
       bis_record_settle(c);
       return;
@@ -273,8 +294,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       result = bis_blocking_call(c, &plan, nr, a, &before);
       break;
     }
-    bis_before_call(&plan, a, &before);
-    result = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
+    result = bis_direct_call(c, &plan, nr, a, &before);
   }
   if (result == -ERESTARTSYS_) {
     interrupted(c, d);

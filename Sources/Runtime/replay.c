@@ -85,8 +85,10 @@ RT static void replay_limit(uint64_t resource, uint64_t soft) {
 RT static int64_t replay_fork(control *c) {
   uint64_t slot = c->child_slot_offset;
   int64_t pid = bis_raw6(56 /* clone */, 17 /* SIGCHLD */, 0, 0, 0, 0, 0);
-  if (pid == 0)
+  if (pid == 0) {
     bis_raw6(SYS_remap_file_pages_, (long)BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 0, (long)(slot >> 12), 0x10000, 0);
+    bis_fork_child(c);
+  }
   return pid;
 }
 

@@ -57,6 +57,7 @@ RT_INLINE uint64_t register_hash(const control *c) {
 RT_INLINE uint64_t page_down(uint64_t a) { return a & ~0xFFFull; }
 RT_INLINE uint64_t page_up(uint64_t a) { return (a + 0xFFF) & ~0xFFFull; }
 
+void bis_fork_child(control *c);
 void bis_trap(control *c, enum bis_reason reason);             // asks the supervisor
 void bis_set_ticks(control *c);                                 // spreads what is left until tick_target
 const struct bis_translation *bis_lookup(control *c, uint64_t guest);
@@ -74,6 +75,8 @@ void bis_preempt(control *c);         // record: the time slice is over
 void bis_release_turn(control *c);    // others may run
 void bis_take_turn(control *c, uint32_t me);
 void bis_thread_end(control *c);      // the current thread is gone: does not return
+int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6],
+                        struct bis_before *before);
 int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6],
                           struct bis_before *before);
 void bis_replay_thread(control *c, const struct bis_effect_range *x); // makes one

@@ -246,11 +246,6 @@ RT static int is_regular_file(uint64_t fd) {
   return ((uint32_t)status[3] & 0170000) == 0100000;
 }
 
-RT static int64_t direct(const struct bis_plan *plan, uint32_t nr, const uint64_t a[6], struct bis_before *before) {
-  bis_before_call(plan, a, before);
-  return bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
-}
-
 RT static int64_t released(control *c, uint32_t nr, const uint64_t b[6]) {
   long words[7];
   uint32_t me = c->turn.current;
@@ -269,7 +264,7 @@ RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_
   int64_t mode = bis_raw6(72 /* fcntl */, (int32_t)a[0], 3 /* F_GETFL */, 0, 0, 0, 0);
   if (mode < 0 || (mode & 04000 /* O_NONBLOCK */) || (flags & 0x2040 /* MSG_DONTWAIT, MSG_ERRQUEUE */) ||
       is_regular_file(a[0]))
-    return direct(plan, nr, a, before);
+    return bis_direct_call(c, plan, nr, a, before);
   uint64_t me = c->turn.current;
   uint64_t *set = (uint64_t *)(BIS_THREADS_BASE + me * BIS_THREAD_SPACE);
   *set = (uint32_t)a[0] | 1ull << 32;  // POLLIN
@@ -277,7 +272,7 @@ RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_
   int64_t result = released(c, NR_POLL, b);
   if (result == -EINTR_ && c->threads[me].restarts) return -ERESTARTSYS_;
   if (result < 0) return result;
-  return direct(plan, nr, a, before);
+  return bis_direct_call(c, plan, nr, a, before);
 }
 
 RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
@@ -286,9 +281,9 @@ RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t n
   uint64_t b[6];
   uint32_t value;
   int files = nr <= 1 || (nr >= 17 && nr <= 20) || nr == 295 || nr == 296 || nr == 327 || nr == 328;
-  if (files && is_regular_file(a[0])) return direct(plan, nr, a, before);
+  if (files && is_regular_file(a[0])) return bis_direct_call(c, plan, nr, a, before);
   if (nr == NR_FUTEX && bis_copy(&value, (const void *)a[0], 4) && value != (uint32_t)a[2])
-    return direct(plan, nr, a, before);  // EAGAIN
+    return bis_direct_call(c, plan, nr, a, before);  // EAGAIN
   for (unsigned i = 0; i < plan->output_count; i++)
     if (plan->outputs[i].length == BIS_LEN_IOVEC || plan->outputs[i].length == BIS_LEN_MSGHDR ||
         plan->outputs[i].length == BIS_LEN_MMSGHDR)
@@ -297,7 +292,7 @@ RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t n
   r.count = 0;
   r.next = BIS_THREADS_BASE + (uint64_t)c->turn.current * BIS_THREAD_SPACE;
   r.end = r.next + BIS_THREAD_SCRATCH;
-  if (!redirect_outputs(&r, plan, b)) return direct(plan, nr, a, before);
+  if (!redirect_outputs(&r, plan, b)) return bis_direct_call(c, plan, nr, a, before);
   bis_before_call(plan, b, before);
   int64_t result = released(c, nr, b);
   if (result == -ERESTARTSYS_) return result;

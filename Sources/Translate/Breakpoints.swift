@@ -31,6 +31,14 @@ struct BreakpointState {
   fileprivate var active: Set<UInt64> = []
   fileprivate var places: [BreakpointPlace] = []
 
+  /// A unit is forgotten: nothing of it is a breakpoint's any more.
+  mutating func drop(_ start: UInt32, _ end: UInt32) {
+    for p in places.indices {
+      places[p].patches.removeAll { $0.offset >= start && $0.offset < end }
+      places[p].entries.removeAll { $0 >= start && $0 < end }
+    }
+  }
+
   @inline(__always) func isSplit(_ guest: UInt64) -> Bool { !split.isEmpty && split.contains(guest) }
 
   /// A link is to be written into bytes that are a breakpoint's at the moment: it goes to where they are kept.
@@ -66,9 +74,9 @@ extension Core {
     let d = Int(domain.number)
     guard d < domains.count, domains[d].contains(guest) else { throw .outsideDomain(guest) }
     breakpoints.split.insert(guest)
-    unapply()
+    unapplyBreakpoints()
     breakpoints.active.insert(guest)
-    defer { apply() }
+    defer { applyBreakpoints() }
     let known = breakpoints.places.firstIndex { $0.domain == d && $0.guest == guest }
     if let known {
       setEntries(known, on: true)
@@ -90,10 +98,10 @@ extension Core {
 
   mutating func removeBreakpoint(at guest: UInt64) {
     guard breakpoints.active.contains(guest) else { return }
-    unapply()
+    unapplyBreakpoints()
     for p in breakpoints.places.indices where breakpoints.places[p].guest == guest { setEntries(p, on: false) }
     breakpoints.active.remove(guest)
-    apply()
+    applyBreakpoints()
   }
 
   func breakpointEntry(atTrap host: UInt64) -> UInt64? {
@@ -155,7 +163,8 @@ extension Core {
   }
 
   /// Writes all jumps; of two that overlap, the first one only.
-  private mutating func apply() {
+  mutating func applyBreakpoints() {
+    if breakpoints.active.isEmpty { return }
     var list: [(offset: UInt32, place: Int, patch: Int)] = []
     for p in breakpoints.places.indices where breakpoints.active.contains(breakpoints.places[p].guest) {
       for i in breakpoints.places[p].patches.indices { list.append((breakpoints.places[p].patches[i].offset, p, i)) }
@@ -175,7 +184,8 @@ extension Core {
     }
   }
 
-  private mutating func unapply() {
+  mutating func unapplyBreakpoints() {
+    if breakpoints.active.isEmpty { return }
     for p in breakpoints.places.indices {
       for i in breakpoints.places[p].patches.indices where breakpoints.places[p].patches[i].isApplied {
         let patch = breakpoints.places[p].patches[i]

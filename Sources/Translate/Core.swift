@@ -50,6 +50,8 @@ struct Core {
   var chunk = -1
 
   var domains: [Domain] = []
+  /// Tables of domains that are no more, by their size in entries.
+  var freeTables: [Int: [Int]] = [:]
   var heads = Pool<Head>(capacity: 4096)
   var exits = Pool<Exit>(capacity: 4096)
   var maps = Pool<UInt8>(capacity: 64 << 10)
@@ -113,7 +115,8 @@ struct Core {
     if heads[h].body == 0 {
       queue.removeAll()
       returns.removeAll()
-      try translateHead(h, indirect: kind == .indirect, tick: kind == .tick, view: view)
+      try translateHead(
+        h, indirect: kind == .indirect || heads[h].hadIndirect, tick: kind == .tick || heads[h].hadTick, view: view)
       lookAhead(lookahead, view: view)
     } else if kind == .body {
       publish(h)
@@ -200,10 +203,15 @@ struct Core {
     statistics.exits += 1
     queue.append(UInt32(h))
     let stub = cold.pc
+    emitExit(n)
+    return stub
+  }
+
+  /// The way out to code without translation.
+  mutating func emitExit(_ n: UInt32) {
     cold.store(GPR.rcx, to: Window.spillRCX)
     cold.constant(GPR.rcx, UInt64(n))
     cold.jump(entries.exitDirect)
-    return stub
   }
 
   /// Patches all exits of one list to `target`: one 4-byte store each, inside one cache line.

@@ -71,7 +71,7 @@ extension Core {
   }
 
   /// The unit whose hot code contains a program-side address.
-  private func unit(at host: UInt64) -> Unit? { unitAndChunk(at: host)?.unit }
+  func unit(at host: UInt64) -> Unit? { unitAndChunk(at: host)?.unit }
 
   func unitAndChunk(at host: UInt64) -> (chunk: Int, unit: Unit)? {
     guard let c = chunk(at: host) else { return nil }

@@ -65,6 +65,9 @@ struct Head: BitwiseCopyable {
   var pendingTick: UInt32 = 0
   /// It is the return point of a translated call.
   var isReturn = false
+  /// Its last translation, forgotten since, had these entries.
+  var hadIndirect = false
+  var hadTick = false
 }
 
 /// A direct transfer whose target had no translation when it was emitted.

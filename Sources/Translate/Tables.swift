@@ -27,15 +27,8 @@ extension Core {
     return (Self.domainsBase + UInt64(d.table), UInt64(d.mask))
   }
 
-  mutating func dropDomain(_ domain: DomainID) {
-    let d = Int(domain.number)
-    domains[d].alive = false
-    for slot in 0...domains[d].mask {
-      (domainMemory + domains[d].table + slot * 16).storeBytes(of: 0, as: UInt64.self)
-    }
-  }
-
   private mutating func allocateTable(_ entries: Int) throws(TranslateError) -> Int {
+    if let at = freeTables[entries]?.popLast() { return at }
     guard domainsUsed + entries * 16 <= domainsSize else { throw .domainsFull }
     let at = domainsUsed
     domainsUsed += entries * 16
@@ -111,6 +104,12 @@ extension Core {
         d, guest, body: p.load(fromByteOffset: 8, as: UInt32.self),
         indirect: p.load(fromByteOffset: 12, as: UInt32.self))
     }
+  }
+
+  /// Nobody reads this table any more: another domain may have it.
+  mutating func recycleTable(_ at: Int, entries: Int) {
+    (domainMemory + at).initializeMemory(as: UInt8.self, repeating: 0, count: entries * 16)
+    freeTables[entries, default: []].append(at)
   }
 
   /// Makes a head visible to the runtime, or updates its offsets: offsets first, then the address.

@@ -102,6 +102,8 @@ public struct TranslateStatistics: Sendable {
   public var links = 0
   public var outOfLineEntries = 0
   public var unsupported = 0
+  /// Heads whose translation was forgotten because their code was written to.
+  public var forgotten = 0
 }
 
 /// An instruction that is translated to a #UD special because bis cannot run it.
@@ -187,7 +189,24 @@ public final class Translator {
   /// The domain of the head whose body starts at `host`.
   public func domain(ofBody host: UInt64) -> DomainID? { core.domain(ofBody: host) }
 
-  /// Forgets a domain: its table is emptied. Its code stays where it is (threads may be inside; `locate` still works).
+  /// Forgets what was translated from the pages `[low, high)` of a domain that is not movable; who goes there comes to
+  /// `exitDirect`. No thread may run translated code of the domain meanwhile, nor stand in the middle of it but after a
+  /// `syscall` or `special` entry.
+  public func forget(_ domain: DomainID, low: UInt64, high: UInt64) throws(TranslateError) {
+    try core.forget(domain, low: low, high: high)
+  }
+
+  /// Does a domain that is in use hold all of `[low, high)`?
+  public func covers(_ domain: DomainID, low: UInt64, high: UInt64) -> Bool {
+    core.covers(domain, low: low, high: high)
+  }
+
+  /// Was the translation at `guest` (of a domain that is not movable) made from bytes of the page?
+  public func reaches(_ domain: DomainID, at guest: UInt64, page: UInt64) -> Bool {
+    core.reaches(domain, at: guest, page: page)
+  }
+
+  /// Forgets a domain that no process has any more. Its code stays where it is (`locate` still works).
   public func dropDomain(_ domain: DomainID) { core.dropDomain(domain) }
 
   // MARK: Breakpoints (Breakpoints.swift)

@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass
 
 import harness
+import runtimes
 
 ELF32 = b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, 0x8048054, 52, 0, 0, 52, 32, 1, 0, 0, 0) + \
     struct.pack("<IIIIIIII", 1, 0, 0x8048000, 0x8048000, 96, 96, 5, 4096) + b"\x31\xc0\x40\xcd\x80" + bytes(60)
@@ -121,6 +122,11 @@ def rows():
         c("kill_bis", "timeout -s KILL 2 $BIS record -o t -- sh -c 'i=0; while :; do i=$((i+1)); echo $i; done' > out; sleep 1; timeout 20 $BIS replay -a t >out2 2>err; head -1 out2; grep bis: err", 0,
           r"^1\n.*(ended|killed|incomplete|last complete)"),
         c("interrupt", "timeout -s INT 2 $BIS record -o t -- sleep 10 ; $BIS info t", 0, ""),
+        c("job_control", runtimes.JOB_STEPS + runtimes.JOB_RUN, 0, "status 3.*hello\nt1 0\nt2 0\nt3 0", needs=("vim",), timeout=100),
+        c("daemon", "$BIS record -o t -- bash -c 'setsid sleep 5 & echo started' 2>err; cat err; $BIS replay -a --all t", 0,
+          "started.*still running.*started"),
+        c("daemon_waited_for", "$BIS record -w -o t -- bash -c '(setsid sleep 1; echo later) & echo started'; $BIS replay -a --all t", 0,
+          "started\nlater\n.*started\nlater"),
         c("full_disk", "mkdir m; unshare -rm sh -c 'mount -t tmpfs -o size=40m none m && $BIS record -o m/t -- sh -c \"dd if=/dev/urandom bs=1M count=60 2>/dev/null | cat | wc -c\"'; true", 0,
           "bis: .*(disk|space)", long=True),
     ]

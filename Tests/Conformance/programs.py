@@ -1,5 +1,6 @@
 """Real programs, as people run them: one row each."""
 
+import runtimes
 from rows import Row
 
 MAKE_TREE = r"""
@@ -226,7 +227,7 @@ def rows():
         Row("programs/zstd", ["zstd", "--single-thread", "--no-asyncio", "-q", "numbers", "-o", "numbers.zst"], NUMBERS, needs=("zstd",)),
         Row("programs/zstd_T2", ["zstd", "-T2", "-q", "numbers", "-o", "numbers.zst"], NUMBERS, needs=("zstd",), checksum=50),
         Row("programs/xz_T2", ["xz", "-T2", "-1", "--block-size=100000", "-k", "numbers"], NUMBERS, checksum=50),
-        Row("programs/pigz", ["pigz", "-p2", "-k", "numbers"], NUMBERS, needs=("pigz",), checksum=50),
+        Row("programs/pigz", ["pigz", "-n", "-p2", "-k", "numbers"], NUMBERS, needs=("pigz",), checksum=50),
         Row("programs/sort_parallel", ["sort", "--parallel=2", "-S", "1M", "-k2", "numbers"], NUMBERS, checksum=20),
         Row("programs/node", ["node", "-e", "setTimeout(() => console.log([1, 2, 3].map(x => x * x)), 20)"], needs=("node",),
             long=True, checksum=1000, timeout=120),
@@ -265,5 +266,6 @@ def rows():
         Row("programs/sqlite_100000", ["sqlite3", "db"], INSERTS, stdin=".read load.sql\n", needs=("sqlite3",), checksum=500, long=True),
         Row("programs/make", ["make", "-s"], MAKE_PROJECT.replace("COUNT", "3"), checksum=200, timeout=120),
         Row("programs/make_j2", ["make", "-s", "-j2"], MAKE_PROJECT.replace("COUNT", "12"), checksum=1000, timeout=200, long=True),
+        Row("programs/make_j4", ["make", "-s", "-j4"], MAKE_PROJECT.replace("COUNT", "4"), checksum=500, timeout=120),
     ]
-    return found
+    return found + runtimes.rows()

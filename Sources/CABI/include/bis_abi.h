@@ -264,6 +264,7 @@ enum bis_reason {
   BIS_REASON_AFTER = 14,        // record: arg0: a system call the supervisor let through is done; result in arg1
   BIS_REASON_FATAL = 15,        // arg0: line in the runtime's source
   BIS_REASON_DEBUG = 16,        // replay: arg0 = enum bis_debug_stop
+  BIS_REASON_WATCHED = 20,      // record: a call failed with EFAULT; answer 1: pages were watched, now they are not, try again
 };
 
 // The supervisor's answers to BIS_REASON_SYSCALL.
@@ -271,7 +272,8 @@ enum bis_answer {
   BIS_ANSWER_DONE = 1,    // event written, rax set: go on after the instruction
   BIS_ANSWER_HOT = 2,     // execute with the program's arguments and log as the row says
   BIS_ANSWER_AFTER = 3,   // execute number answer_arg[0] with arg[0..5], then stop with REASON_AFTER, result in arg[1]
-  BIS_ANSWER_FORK = 4,    // clone with flags answer_arg[0], ptid/ctid/tls answer_arg[1..3]; parent: REASON_AFTER
+  BIS_ANSWER_FORK = 4,    // clone with flags answer_arg[0], ptid/ctid/tls answer_arg[1..3]; parent: REASON_AFTER;
+                          // answer_arg[4] of the child: forget looked-up targets
   BIS_ANSWER_VFORK = 5,   // the same, sharing memory; child's rsp answer_arg[4] (0: same)
   BIS_ANSWER_MOVED = 6,   // registers and rip are new (rt_sigreturn)
   BIS_ANSWER_ERROR = 7,   // fails with answer_arg[0] (-errno): log as a plain call

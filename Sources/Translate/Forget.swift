@@ -1,0 +1,84 @@
+// Code that changes: translations of some pages are forgotten, and those of a domain that is no more.
+
+import CABI
+import X86
+
+extension Core {
+  /// Forgets what was translated from the pages `[low, high)`.
+  ///
+  /// A forgotten body begins with a jump to a stub that asks for it, like a direct transfer to code without translation.
+  /// So everything that leads there (direct jumps, entries, tables of lookups) may stay as it is; a new translation
+  /// links the old body to itself. A thread that is inside goes on to the end of the old unit.
+  mutating func forget(_ domain: DomainID, low: UInt64, high: UInt64) throws(TranslateError) {
+    let d = Int(domain.number)
+    guard d < domains.count, domains[d].alive else { return }
+    unapplyBreakpoints()
+    defer { applyBreakpoints() }
+    for slot in 0...domains[d].slotMask where domains[d].slots[slot] != 0 {
+      let h = Int(domains[d].slots[slot]) - 1
+      // A unit is made from the page of its head and the one after it.
+      guard heads[h].body != 0, heads[h].guest & ~0xFFF &+ 0x1000 >= low, heads[h].guest < high,
+        let u = unit(at: program(heads[h].body)), reaches(u, low, high)
+      else { continue }
+      try forgetHead(h, u)
+    }
+  }
+
+  /// Was any byte of the unit in `[low, high)`?
+  private func reaches(_ u: Unit, _ low: UInt64, _ high: UInt64) -> Bool {
+    var map = Int(u.map)
+    var guest = heads[Int(u.head)].guest
+    for _ in 0..<u.mapCount {
+      // (An instruction has at most 15 bytes; how many, the map does not say of the last one.)
+      if guest &+ 15 > low && guest < high { return true }
+      guest = guest &+ UInt64(bitPattern: Self.readMap(maps.base, &map).guest)
+    }
+    return false
+  }
+
+  func covers(_ domain: DomainID, low: UInt64, high: UInt64) -> Bool {
+    let d = domains[Int(domain.number)]
+    return d.alive && d.low <= low && high <= d.high
+  }
+
+  /// Was the translation at `guest` made from any byte of the page?
+  func reaches(_ domain: DomainID, at guest: UInt64, page: UInt64) -> Bool {
+    guard let h = findHead(Int(domain.number), guest), heads[h].body != 0,
+      let u = unit(at: program(heads[h].body))
+    else { return false }
+    return reaches(u, page, page &+ 0x1000)
+  }
+
+  private mutating func forgetHead(_ h: Int, _ u: Unit) throws(TranslateError) {
+    precondition(u.end - u.body >= 5, "a unit too short for a jump")
+    breakpoints.drop(u.start, u.end)
+    try enter(domains[Int(heads[h].domain)].area)
+    let at = heads[h].body
+    let n = UInt32(exits.count)
+    exits.append(Exit(head: UInt32(h), patch: at + 1, next: heads[h].pendingBody, kind: .body))
+    coldPieces.append(ColdPiece(start: offset(cold.pc), head: UInt32(h)))
+    let stub = cold.pc
+    emitExit(n)
+    (code + Int(at)).storeBytes(of: 0xE9, as: UInt8.self)
+    patch(code + Int(at) + 1, to: stub)
+    heads[h].pendingBody = n
+    heads[h].hadIndirect = heads[h].indirect != 0
+    heads[h].hadTick = heads[h].tick != 0
+    heads[h].body = 0
+    heads[h].indirect = 0
+    heads[h].tick = 0
+    statistics.forgotten += 1
+  }
+
+  /// A domain is no more: nobody looks anything up there. Its table is used again; its code stays (`locate` works).
+  mutating func dropDomain(_ domain: DomainID) {
+    let d = Int(domain.number)
+    guard domains[d].alive else { return }
+    domains[d].alive = false
+    recycleTable(domains[d].table, entries: domains[d].mask + 1)
+    domains[d].slots.deallocate()
+    domains[d].slots = .allocate(capacity: 1)
+    domains[d].slots.initialize(to: 0)
+    domains[d].slotMask = 0
+  }
+}
