@@ -124,7 +124,6 @@ final class FakeEngine: Engine {
   struct State: Equatable {
     var index = 0
     var memory = [UInt64](repeating: 0, count: 16)
-    var writes = 0
   }
 
   let program: FakeProgram
@@ -181,7 +180,6 @@ final class FakeEngine: Engine {
     let moment = program.moments[state.index]
     if let word = moment.write {
       state.memory[word] = state.memory[word] &* 31 &+ UInt64(state.index) &+ 1
-      state.writes += 1
     }
     state.index += 1
     work += 1
@@ -219,11 +217,12 @@ final class FakeEngine: Engine {
     precondition(checkpoints.removeValue(forKey: checkpoint) != nil, "a checkpoint is discarded once")
   }
 
-  /// A page per write until the next checkpoint.
+  /// A page for each word that is another one at the next checkpoint.
   func cost(of checkpoint: CheckpointID) -> Int {
     guard let saved = checkpoints[checkpoint] else { return 0 }
-    let next = checkpoints.values.filter { $0.index > saved.index }.map(\.writes).min() ?? max(state.writes, saved.writes)
-    return (next - saved.writes) * 4096
+    let following = checkpoints.values.filter { $0.index > saved.index }.min { $0.index < $1.index }
+    let next = following ?? (state.index > saved.index ? state : saved)
+    return zip(saved.memory, next.memory).count { $0 != $1 } * 4096
   }
 
   func checksum() throws(GuestError) -> UInt64 {

@@ -127,7 +127,7 @@ private final class Bench {
     #expect(bench.timeline.checkpointCount <= 41)
     #expect(bench.timeline.checkpointCount == bench.engine.checkpoints.count)
     // What was replayed since the last checkpoint is added to the last one's cost.
-    #expect(bench.timeline.checkpointCost <= Bench.budget + 40 * 4096)
+    #expect(bench.timeline.checkpointCost <= Bench.budget + 16 * 4096)
   }
 
   private func seekSomewhere(_ bench: Bench, _ random: inout Random) throws {
