@@ -47,6 +47,10 @@ let package = Package(
       name: "Guest",
       dependencies: ["Linux", "Translate", "BisRuntime", "CABI", "Syscalls", "CPUModel", "Tape", "Trace", "X86"],
       swiftSettings: hot),
+
+    // gdb's remote protocol (pure).
+    .target(name: "RSP", swiftSettings: hot),
+
     .target(name: "Record",
       dependencies: ["Guest", "Tape", "Trace", "CABI", "CPUModel", "Linux", "Syscalls", "Translate", "BisRuntime"], swiftSettings: swift),
     .target(name: "Replay",
@@ -67,6 +71,7 @@ let package = Package(
     .testTarget(name: "SyscallsTests", dependencies: ["Syscalls", "bis-tables", "CABI"], swiftSettings: swift),
     .testTarget(name: "TapeTests", dependencies: ["Tape", "CABI"], swiftSettings: swift),
     .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: swift),
+    .testTarget(name: "RSPTests", dependencies: ["RSP"], swiftSettings: swift),
     .testTarget(name: "TraceTests", dependencies: ["Trace", "Tape", "CABI"], swiftSettings: swift),
   ]
 )
