@@ -3,6 +3,7 @@
 import Guest
 public import RSP
 import Replay
+import Tape
 import Trace
 
 /// One of them.

@@ -7,7 +7,7 @@
 
 import Guest
 public import RSP
-public import Replay
+import Replay
 
 /// A diversion and what it began with.
 final class DivertedState {

@@ -2,6 +2,7 @@
 
 import Linux
 public import RSP
+import Tape
 import Trace
 
 extension ReplayTarget: FileAccess {
@@ -33,6 +34,7 @@ extension ReplayTarget: FileAccess {
   /// The copy of a file. Paths that the linker uses may go through symbolic links, and the recording has real paths.
   private func storedFile(_ path: String) -> Manifest.FileInfo? {
     let files = options.manifest.files
+    let startFiles = startFiles
     func first(where isMatch: (Manifest.FileInfo) -> Bool) -> Manifest.FileInfo? {
       let found = files.filter(isMatch)
       return found.first { startFiles.contains($0.number) } ?? found.first
@@ -47,10 +49,12 @@ extension ReplayTarget: FileAccess {
 
   /// What was mapped when the program began: of several files with one path the right ones.
   private var startFiles: Set<UInt64> {
+    if let knownStartFiles { return knownStartFiles }
     var numbers: Set<UInt64> = []
-    for case .map(let mapping) in firstEvent()?.effects ?? [] {
-      if let file = mapping.file { numbers.insert(file) }
+    for effect in firstEvent()?.effects ?? [] {
+      if case .map(let mapping) = effect, let file = mapping.file { numbers.insert(file) }
     }
+    knownStartFiles = numbers
     return numbers
   }
 }

@@ -2,7 +2,7 @@
 
 import Guest
 public import RSP
-public import Replay
+import Replay
 
 extension ReplayTarget: ResumeAccess, ReverseAccess, RestartAccess {
   public func resume(_ actions: [ResumeAction], interrupted: () -> Bool) throws(TargetError) -> StopReply {

@@ -2,6 +2,7 @@
 
 public import RSP
 import Replay
+import Trace
 
 extension ReplayTarget: BreakpointAccess, SystemCallCatching, SignalPassing, ProcessEventReporting {
   public var breakpointKinds: Set<BreakpointKind> { Set(BreakpointKind.allCases) }

@@ -52,6 +52,7 @@ public final class ReplayTarget: Target {
   /// What a person should know; `monitor notices` gives it.
   var notices: [String] = []
   private var auxiliary: [UInt8]?
+  var knownStartFiles: Set<UInt64>?
   private var engineFailure: GuestError?
 
   /// - Parameter timeline: at the first moment of the tape, or wherever the session shall begin.

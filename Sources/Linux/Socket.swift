@@ -47,11 +47,12 @@ public struct Listener: ~Copyable {
     return withUnsafeBytes(of: &address) { UInt16($0[2]) << 8 | UInt16($0[3]) }
   }
 
-  /// The next connection; nil: nobody came in time. accept4(2)
+  /// The next connection; nil: nobody came in time. accept(2)
   public func accept(timeoutMilliseconds: Int?) throws(Errno) -> Descriptor? {
     guard try descriptor.waitUntilReadable(milliseconds: timeoutMilliseconds) else { return nil }
-    let raw = Glibc.accept4(descriptor.raw, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+    let raw = Glibc.accept(descriptor.raw, nil, nil)
     guard raw >= 0 else { throw Errno(code: errno) }
+    _ = fcntl(raw, F_SETFD, FD_CLOEXEC)
     var on: Int32 = 1  // packets are small and answers are waited for; no TCP: no matter
     setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &on, 4)
     return Descriptor(owning: raw)
@@ -92,7 +93,7 @@ extension Descriptor {
   public func sendFully(_ bytes: [UInt8]) throws(Errno) {
     var done = 0
     while done < bytes.count {
-      let sent = bytes.withUnsafeBytes { send(raw, $0.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL.rawValue)) }
+      let sent = bytes.withUnsafeBytes { send(raw, $0.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL)) }
       if sent < 0, errno != EINTR { throw Errno(code: errno) }
       done += max(sent, 0)
     }

@@ -71,9 +71,7 @@ struct DebugSession {
     let child = try system("start \(path)") { () throws(Errno) in try Child.start(path: path, arguments: words) }
     while true {
       if let status = child.poll() { return status }
-      guard let descriptor = try system("wait for gdb", { () throws(Errno) in try listener.accept(timeoutMilliseconds: 50) })
-      else { continue }
-      serve(SocketConnection(descriptor), target)
+      if let connection = try accepted(listener, timeoutMilliseconds: 50) { serve(connection, target) }
     }
   }
 
@@ -84,10 +82,15 @@ struct DebugSession {
       throw Failure("cannot listen on \(host), port \(port): \(error)", hint: "--port 0 takes any that is free")
     }
     complain("serving gdb's remote protocol: target remote \(host):\(listener.port)")
-    guard let descriptor = try system("wait for a client", { () throws(Errno) in try listener.accept(timeoutMilliseconds: nil) })
-    else { return }
-    serve(SocketConnection(descriptor), target)
+    if let connection = try accepted(listener, timeoutMilliseconds: nil) { serve(connection, target) }
   }
+}
+
+private func accepted(_ listener: borrowing Listener, timeoutMilliseconds: Int?) throws -> SocketConnection? {
+  do throws(Errno) {
+    guard let descriptor = try listener.accept(timeoutMilliseconds: timeoutMilliseconds) else { return nil }
+    return SocketConnection(descriptor)
+  } catch { throw Failure("cannot wait for a debugger: \(error)") }
 }
 
 /// `  42%` on a terminal, once something takes longer than a moment.
@@ -103,11 +106,11 @@ private final class ProgressLine {
     last = now
     guard now &- began > 1_000_000_000 else { return }
     isShown = share < 1
-    fputs("\r\(Int(share * 100))%  \(isShown ? "" : "\r     \r")", stderr)
+    writeError("\r\(Int(share * 100))%  \(isShown ? "" : "\r     \r")")
   }
 
   func end() {
-    if isShown { fputs("\r     \r", stderr) }
+    if isShown { writeError("\r     \r") }
     isShown = false
   }
 }
