@@ -69,6 +69,9 @@ let package = Package(
     .executableTarget(name: "bis-tables", swiftSettings: swift),
     .executableTarget(name: "bis-fuzz-tape", dependencies: ["Tape", "Trace"], path: "Fuzz", swiftSettings: swift),
 
+    .executableTarget(
+      name: "bis-walk", dependencies: ["Replay", "Guest"], path: "Tests/EngineWalk", swiftSettings: swift),
+
     // Tests. What needs tracees runs in Tests/Conformance and Tests/TranslateHarness, in processes of their own.
     .testTarget(name: "CPUModelTests", dependencies: ["CPUModel", "CABI"], swiftSettings: swift),
     .testTarget(name: "SyscallsTests", dependencies: ["Syscalls", "bis-tables", "CABI"], swiftSettings: swift),

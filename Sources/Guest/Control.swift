@@ -22,7 +22,7 @@ public struct Control {
   }
   public var standardStreams: UnsafeMutablePointer<UInt8> { (base + 0xC20).assumingMemoryBound(to: UInt8.self) }
   public var path: UnsafeMutablePointer<UInt8> { (base + 0x1020).assumingMemoryBound(to: UInt8.self) }
-  public static let pathCapacity = 992
+  public static let pathCapacity = 848
   public var ranges: UnsafeMutablePointer<bis_range> { (base + 0x1400).assumingMemoryBound(to: bis_range.self) }
 
   /// What belongs to each thread while another has the turn.
@@ -50,6 +50,12 @@ public struct Control {
   /// Index of a thread's area; nil for a vfork child.
   public func threadIndex(_ tid: UInt64) -> Int? {
     (0..<Int(BIS_MAX_THREADS)).first { threads[$0].alive != 0 && threads[$0].tid == tid }
+  }
+
+  /// Threads that do not have the turn.
+  public func otherThreads() -> [Int32] {
+    (0..<Int(BIS_MAX_THREADS)).filter { threads[$0].alive != 0 && threads[$0].tid != block.pointee.tid }
+      .map { Int32(truncatingIfNeeded: threads[$0].tid) }
   }
 
   /// Something is to be delivered to a stopped thread.
@@ -102,6 +108,8 @@ public struct Control {
     let done = ticks
     block.pointee.tick_target = target
     var share: UInt64 = 1 << 60
+    let debug = block.pointee.debug
+    let target = debug.flags & UInt64(BIS_DEBUG_TICKS.rawValue) != 0 ? min(target, debug.ticks) : target
     if target != .max {
       let left = target > done ? target - done : 0
       share = left == 0 ? 1 : (left - 1) / UInt64(BIS_TICK_WORDS) + 1

@@ -117,6 +117,15 @@ public final class GuestProcess {
     try publishRanges()
   }
 
+  /// The code of a copy of this process at the same moment. Memory of its own may share translations, too: it is watched,
+  /// and whoever writes first gets fresh ones.
+  public func copyCode(of other: GuestProcess) {
+    ranges = other.ranges
+    guarded = other.guarded
+    writableCode = other.writableCode
+    publishedGeneration = other.publishedGeneration
+  }
+
   // MARK: Translation
 
   /// Translates at a guest address; nil when no executable memory is there (the program faults).

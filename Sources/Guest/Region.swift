@@ -90,6 +90,10 @@ public final class Region {
     (tables.base + Int(BIS_TABLES_HEADER)).storeBytes(of: header, as: bis_tables_header.self)
   }
 
+  func putBreakpoints(_ bytes: [UInt8]) {
+    put(bytes, at: Int(BIS_TABLES_BREAKPOINTS), limit: Int(BIS_TABLES_BREAKPOINTS + BIS_TABLES_BREAKPOINTS_SIZE))
+  }
+
   private func put(_ bytes: [UInt8], at offset: Int, limit: Int) {
     precondition(offset + bytes.count <= limit)
     bytes.withUnsafeBytes {

@@ -27,6 +27,12 @@ public final class Slot {
   public func copyState(of other: Slot) {
     control.base.copyMemory(from: other.control.base, byteCount: Slot.stateSize)
   }
+  /// Takes over another process's window as it is: state, ranges and what is in the first segment (replay uses no other).
+  public func copyAll(of other: Slot) {
+    let used = max(Int(BIS_SEGMENT_HEADER), Int(other.control.block.pointee.ring_end))
+    control.base.copyMemory(
+      from: other.control.base, byteCount: Int(BIS_CONTROL_SIZE) + min(used, Int(BIS_SEGMENT_SIZE)))
+  }
   private static let stateSize = MemoryLayout<bis_control>.offset(of: \.ranges)!
 }
 

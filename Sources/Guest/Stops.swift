@@ -140,26 +140,4 @@ extension GuestProcess {
     }
     return true
   }
-
-  /// RFLAGS with the arithmetic flags cleared where the code at rip overwrites them before reading any: translated
-  /// code may have clobbered them there, differently on different paths.
-  public func canonicaliseFlags() throws(GuestError) {
-    let guest = control.rip
-    guard let r = range(at: guest) else { return }
-    let dead: Bool
-    if let image = r.image {
-      let offset = Int(r.low &- r.imageBase)
-      let available = max(0, min(Int(r.high - r.low), image.bytes.count - offset))
-      dead = code.translator.flagsAreDead(
-        atGuest: guest, domain: r.domain,
-        view: CodeView(base: r.low, bytes: UnsafeRawBufferPointer(rebasing: image.bytes[offset..<offset + available])))
-    } else {
-      let low = max(r.low, guest & ~0xFFF)
-      let bytes = try read(low, Int(min(r.high, low + 0x2000) - low))
-      dead = bytes.withUnsafeBytes {
-        code.translator.flagsAreDead(atGuest: guest, domain: r.domain, view: CodeView(base: low, bytes: $0))
-      }
-    }
-    if dead { control.block.pointee.rflags &= ~0x8D5 }
-  }
 }

@@ -14,13 +14,9 @@ final class ReplayedProcess {
   var child: (slot: Slot, tape: UInt64, pid: Int32)?
   /// Event index within the tape of the event that is being applied.
   var control: Control { guest.control }
-  /// Kernel threads of the replay process.
-  var threads: Set<ThreadID>
-  /// Signals the supervisor expects from the hardware are the tape's; nothing else may come.
   init(guest: GuestProcess, feed: TapeFeed, recordedPID: Int32) {
     self.guest = guest
     self.feed = feed
-    threads = [guest.tid]
     self.recordedPID = recordedPID
   }
 

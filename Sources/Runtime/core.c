@@ -10,9 +10,10 @@ RT void bis_trap(control *c, enum bis_reason reason) {
 
 RT void bis_set_ticks(control *c) {
   uint64_t done = ticks_now(c);
-  uint64_t share = 1ull << 60;
-  if (c->tick_target != ~0ull) {
-    uint64_t left = c->tick_target > done ? c->tick_target - done : 0;
+  uint64_t share = 1ull << 60, target = c->tick_target;
+  if (c->debug.flags & BIS_DEBUG_TICKS && c->debug.ticks < target) target = c->debug.ticks;
+  if (target != ~0ull) {
+    uint64_t left = target > done ? target - done : 0;
     share = left == 0 ? 1 : (left - 1) / BIS_TICK_WORDS + 1;
   }
   c->tick_done = done;
@@ -68,6 +69,12 @@ RT void bis_find(control *c) {
   }
 }
 
+/// On the way back to program code: every entry of the runtime ends here.
+RT void bis_find_way(control *c) {
+  bis_find(c);
+  while (c->debug.flags && bis_debug_leave(c)) bis_find(c);  // (the supervisor may have moved the program)
+}
+
 RT void bis_on_exit_direct(control *c) {
   c->arg[0] = (uint32_t)c->descriptor;
   c->resume_host = 0;
@@ -119,6 +126,11 @@ RT void bis_on_expired(control *c) {
   c->tick_done = done;
   for (int i = 0; i < BIS_TICK_WORDS; i++) c->tick_start[i] = c->tick[i];
   if (c->mode == BIS_MODE_REPLAY) {
+    if (c->debug.flags & BIS_DEBUG_TICKS && done >= c->debug.ticks) {
+      c->debug.flags &= ~(uint64_t)BIS_DEBUG_TICKS;
+      c->arg[0] = BIS_DEBUG_AT_TICKS;
+      bis_trap(c, BIS_REASON_DEBUG);
+    }
     while (ticks_now(c) >= c->tick_target)
       if (!bis_replay_preempt(c)) {
         bis_trap(c, BIS_REASON_EXPIRED);
@@ -137,7 +149,7 @@ RT void bis_on_syscall(control *c) {
   c->rip = d->guest_next;
   c->resume_host = (uint64_t)(d + 1);
   if (c->mode == BIS_MODE_RECORD) bis_record_syscall(c, d);
-  else bis_replay_syscall(c, d);
+  else if (!c->debug.flags || !bis_debug_call(c, d)) bis_replay_syscall(c, d);
 }
 
 RT void bis_on_special(control *c) {
@@ -145,16 +157,25 @@ RT void bis_on_special(control *c) {
   c->stats[BIS_STAT_SPECIALS]++;
   c->rip = d->guest_next;
   c->resume_host = (uint64_t)(d + 1);
+  if (d->op == BIS_SPECIAL_BREAKPOINT) {
+    if (bis_breakpoint(c, d->guest_next)) {
+      c->arg[0] = BIS_DEBUG_AT_BREAKPOINT;
+      bis_trap(c, BIS_REASON_DEBUG);
+    }
+    return;
+  }
   if (d->op == BIS_SPECIAL_INT80) {
     bis_int80(c, d);
     return;
   }
-  if (c->mode == BIS_MODE_REPLAY && bis_special_reads(d)) {
+  int live = c->debug.flags & BIS_DEBUG_LIVE;
+  if (c->mode == BIS_MODE_REPLAY && !live && bis_special_reads(d)) {
     bis_replay_special(c, d);
     return;
   }
   int outcome = bis_special(c, d);
   if (outcome == 1) {
+    if (live) return;
     bis_record_special(c, d);
   } else if (outcome != 0) {  // a fault at the instruction: the supervisor makes it the program's
     c->rip -= d->length;

@@ -79,6 +79,11 @@ int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, 
 void bis_replay_thread(control *c, const struct bis_effect_range *x); // makes one
 void bis_replay_hand_over(control *c, uint32_t tid, int ends);        // until the current thread has the turn again
 int bis_replay_preempt(control *c);   // 0: not a thread switch
+// Replay under a debugger (debug.c).
+int bis_debug_leave(control *c);      // on the way back to program code; 1: it stopped
+int bis_debug_call(control *c, const struct bis_descriptor *d); // before a system call; 1: it is done (a diversion's)
+int bis_breakpoint(control *c, uint64_t address); // 1: stop here
+void bis_switch_stack(uint64_t *save, uint64_t to); // runtime stacks of threads in replay
 void bis_replay_take_turn(control *c);  // consumes the SWITCH event of the current thread
 
 int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t args[6], uint32_t nr, struct bis_local_effects *effects);

@@ -141,15 +141,8 @@ RT void bis_preempt(control *c) {
 RT void bis_thread_main(control *c, uint32_t me) {
   struct bis_thread *t = &c->threads[me];
   bis_raw6(SYS_arch_prctl_, 0x1002 /* ARCH_SET_FS */, (long)t->fs_base, 0, 0, 0, 0);
-  if (c->mode == BIS_MODE_RECORD) {
-    bis_take_turn(c, me);
-    while (c->pending_signals) bis_trap(c, BIS_REASON_SIGNALS);
-  } else {
-    wait_for_turn(t);
-    load(c, t, me);
-    bis_replay_take_turn(c);
-    bis_replay_settle(c);
-  }
+  bis_take_turn(c, me);
+  while (c->pending_signals) bis_trap(c, BIS_REASON_SIGNALS);
 }
 
 RT void bis_thread_end(control *c) {
@@ -313,8 +306,13 @@ RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t n
 }
 
 // ---------------------------------------------------------------------------------------------
-// Replay
+// Replay: all threads of the process run on one thread of the kernel; a hand-over swaps registers and runtime stacks
 // ---------------------------------------------------------------------------------------------
+
+/// Where a thread's vector state waits: its scratch, which replay does not use otherwise.
+RT_INLINE void *state_of(uint32_t index) { return (void *)(BIS_THREADS_BASE + index * (uint64_t)BIS_THREAD_SPACE); }
+
+extern char bis_replay_thread_start[] __attribute__((visibility("hidden")));
 
 RT void bis_replay_thread(control *c, const struct bis_effect_range *x) {
   for (uint32_t i = 1; i < BIS_MAX_THREADS; i++) {
@@ -322,21 +320,28 @@ RT void bis_replay_thread(control *c, const struct bis_effect_range *x) {
     if (t->alive) continue;
     save(c, t);
     t->alive = 1;
-    t->wake = 0;
     t->tid = x->address;
     t->gpr[RAX] = 0;
     t->gpr[RSP] = x->length;
     t->fs_base = x->value;
     t->resume_host = 0;
     t->stack_top = BIS_THREADS_BASE + (i + 1ull) * BIS_THREAD_SPACE - 64;
-    // CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, CHILD_CLEARTID
-    if (bis_raw_thread(0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000, t->stack_top, 0, &t->alive, i) > 0)
-      return;
-    t->alive = 0;
-    break;
+    bis_canonical_xsave(c, state_of(i));  // a thread begins with its parent's
+    // What bis_switch_stack pops: six registers, then where to go.
+    uint64_t *stack = (uint64_t *)t->stack_top - 7;
+    zero_words(stack, 6);
+    stack[6] = (uint64_t)bis_replay_thread_start;
+    t->runtime_sp = (uint64_t)stack;
+    return;
   }
   c->arg[0] = __LINE__;
   bis_trap(c, BIS_REASON_FATAL);
+}
+
+/// A new thread has the turn for the first time.
+RT void bis_replay_thread_begin(control *c) {
+  bis_replay_take_turn(c);
+  bis_replay_settle(c);
 }
 
 RT void bis_replay_hand_over(control *c, uint32_t tid, int ends) {
@@ -347,14 +352,18 @@ RT void bis_replay_hand_over(control *c, uint32_t tid, int ends) {
     if (i == me || !next->alive || next->tid != tid) continue;
     if (ends) {
       t->tid = 0;
-      c->turn.current = NOBODY;
-      wake(next);
-      for (;;) bis_raw6(SYS_exit_, 0, 0, 0, 0, 0, 0);
+      t->alive = 0;
+    } else {
+      save(c, t);
+      bis_canonical_xsave(c, state_of(me));
     }
-    save(c, t);
-    wake(next);
-    wait_for_turn(t);
-    load(c, t, me);
+    uint64_t fs_base = 0;  // (the program may have used WRFSBASE)
+    bis_raw6(SYS_arch_prctl_, 0x1003 /* ARCH_GET_FS */, (long)&fs_base, 0, 0, 0, 0);
+    t->fs_base = fs_base;
+    load(c, next, i);
+    bis_canonical_xrstor(state_of(i));
+    if (c->fs_base != fs_base) bis_raw6(SYS_arch_prctl_, 0x1002 /* ARCH_SET_FS */, (long)c->fs_base, 0, 0, 0, 0);
+    bis_switch_stack(&t->runtime_sp, next->runtime_sp);
     bis_replay_take_turn(c);
     return;
   }

@@ -57,6 +57,7 @@ struct Core {
   var queue = Pool<UInt32>(capacity: 256)
   var returns = Pool<UInt32>(capacity: 64)
 
+  var breakpoints = BreakpointState()
   var tableGeneration = 0
   var statistics = TranslateStatistics()
   var unsupportedList: [Unsupported] = []
@@ -211,7 +212,9 @@ struct Core {
     while n != 0 {
       let e = exits[Int(n)]
       let displacement = UInt32(truncatingIfNeeded: Int(target) - Int(e.patch) - 4)
-      (code + Int(e.patch)).storeBytes(of: displacement, as: UInt32.self)
+      if !breakpoints.keep(displacement, at: e.patch, code) {
+        (code + Int(e.patch)).storeBytes(of: displacement, as: UInt32.self)
+      }
       statistics.links += 1
       n = e.next
     }

@@ -187,11 +187,25 @@ public final class Translator {
   /// The domain of the head whose body starts at `host`.
   public func domain(ofBody host: UInt64) -> DomainID? { core.domain(ofBody: host) }
 
-  /// False: ticks and checks never touch flags, so RFLAGS at a head is exact and needs no canonical form.
-  public func flagsAreDead(atGuest guest: UInt64, domain: DomainID, view: CodeView) -> Bool { false }
-
   /// Forgets a domain: its table is emptied. Its code stays where it is (threads may be inside; `locate` still works).
   public func dropDomain(_ domain: DomainID) { core.dropDomain(domain) }
+
+  // MARK: Breakpoints (Breakpoints.swift)
+
+  /// From here on translated code asks the runtime (`BIS_SPECIAL_BREAKPOINT`) before the instruction at `guest`.
+  /// All processes of the translator must be stopped.
+  public func insertBreakpoint(_ domain: DomainID, at guest: UInt64, view: CodeView) throws(TranslateError) {
+    try core.insertBreakpoint(domain, at: guest, view: view)
+  }
+  /// It costs nothing any more. Inserting it again is cheap.
+  public func removeBreakpoint(at guest: UInt64) { core.removeBreakpoint(at: guest) }
+  /// A trap (int3) at `host` stands for a breakpoint: where to go on instead.
+  public func breakpointEntry(atTrap host: UInt64) -> UInt64? { core.breakpointEntry(atTrap: host) }
+  /// Whether what stands at `host` was written over by the jump of a breakpoint before it: a process that stopped there
+  /// must go on through the tables.
+  public func isOverwritten(_ host: UInt64) -> Bool { core.isOverwritten(host) }
+  /// Program-side address of the first byte behind the template that contains `host`, if it is hot code.
+  public func templateEnd(_ host: UInt64) -> UInt64? { core.templateEnd(host) }
 
   public var statistics: TranslateStatistics { core.statistics }
 

@@ -134,7 +134,8 @@ struct bis_thread {
   uint64_t restarts;         // supervisor: the handler of the signal that came last has SA_RESTART
   uint32_t alive;            // 0: free; the kernel clears it when the thread is gone (CLONE_CHILD_CLEARTID)
   uint32_t wake;             // futex: 1 = this thread has the turn
-  uint64_t reserved[29];
+  uint64_t runtime_sp;       // replay: the runtime's stack pointer while another thread has the turn
+  uint64_t reserved[28];
 };
 // Who runs program code. Only the thread that has the turn touches the rest of the control block.
 struct bis_turn {
@@ -146,6 +147,29 @@ struct bis_turn {
   uint32_t flags;            // BIS_FLAG_ASYNC: the last one was preempted
   uint32_t reserved;
   uint8_t ready[96];         // ring: indices of threads that wait for the turn
+};
+
+// Replay under a debugger: where to stop (REASON_DEBUG). 144 bytes, all 0 when nobody debugs.
+struct bis_debug {
+  uint64_t flags;            // enum bis_debug_flags
+  uint64_t ticks;            // BIS_DEBUG_TICKS: stop when this many ticks are done, before an event that happens there
+  uint64_t event;            // BIS_DEBUG_EVENT: stop when this many events are applied
+  uint64_t skip;             // address of a breakpoint that is passed once without stopping
+  uint64_t hits;             // BIS_DEBUG_COLLECT: breakpoints met, and where the last one was
+  uint64_t hit_event, hit_ticks, hit_rip;
+  uint64_t reserved[10];
+};
+enum bis_debug_flags {
+  BIS_DEBUG_STEP = 1,        // stop on the way back to program code
+  BIS_DEBUG_TICKS = 2,
+  BIS_DEBUG_EVENT = 4,
+  BIS_DEBUG_COLLECT = 8,     // breakpoints do not stop, they leave their position
+  BIS_DEBUG_CALLS = 16,      // stop before system calls
+  BIS_DEBUG_LIVE = 32,       // a diversion: system calls go to the supervisor
+};
+enum bis_debug_stop {        // arg0 of REASON_DEBUG
+  BIS_DEBUG_AT_LEAVE = 1, BIS_DEBUG_AT_TICKS = 2, BIS_DEBUG_AT_EVENT = 3, BIS_DEBUG_AT_BREAKPOINT = 4,
+  BIS_DEBUG_AT_CALL = 5, BIS_DEBUG_AT_LIVE_CALL = 6,
 };
 
 struct bis_control {
@@ -198,7 +222,8 @@ struct bis_control {
   uint64_t echo_time;          // 0x3F8 replay: TSC when the supervisor last emptied it
   struct bis_sigaction actions[65];      // 0x400
   uint8_t std_fd[1024];                  // 0xC20: 0 not a standard stream of bis, 1 its stdout, 2 its stderr
-  char path[992];                        // 0x1020 replay: file to map, from the supervisor
+  char path[848];                        // 0x1020 replay: file to map, from the supervisor
+  struct bis_debug debug;                // 0x1370
   struct bis_range ranges[BIS_MAX_RANGES]; // 0x1400: sorted by low
   struct bis_turn turn;                  // 0x5400
   struct bis_thread threads[BIS_MAX_THREADS]; // 0x5480
@@ -214,6 +239,7 @@ _Static_assert(__builtin_offsetof(struct bis_control, descriptor) == BIS_C_DESC,
 _Static_assert(__builtin_offsetof(struct bis_control, reason) == 0x1A0, "reason");
 _Static_assert(__builtin_offsetof(struct bis_control, stats) == 0x2A0, "stats");
 _Static_assert(__builtin_offsetof(struct bis_control, actions) == 0x400, "actions");
+_Static_assert(__builtin_offsetof(struct bis_control, debug) == 0x1370, "debug");
 _Static_assert(__builtin_offsetof(struct bis_control, ranges) == 0x1400, "ranges");
 _Static_assert(sizeof(struct bis_control) <= BIS_CONTROL_SIZE, "control block too large");
 
@@ -237,6 +263,7 @@ enum bis_reason {
   BIS_REASON_SPECIAL = 13,      // a special instruction the runtime cannot do; arg0 = op
   BIS_REASON_AFTER = 14,        // record: arg0: a system call the supervisor let through is done; result in arg1
   BIS_REASON_FATAL = 15,        // arg0: line in the runtime's source
+  BIS_REASON_DEBUG = 16,        // replay: arg0 = enum bis_debug_stop
 };
 
 // The supervisor's answers to BIS_REASON_SYSCALL.
@@ -265,6 +292,7 @@ enum bis_special {
   BIS_SPECIAL_FXSAVE = 14, BIS_SPECIAL_FNSTENV = 15, BIS_SPECIAL_FNSAVE = 16, BIS_SPECIAL_FXRSTOR = 17,
   BIS_SPECIAL_RDGSBASE = 18, BIS_SPECIAL_WRGSBASE = 19, BIS_SPECIAL_INT80 = 20,
   BIS_SPECIAL_UNDEFINED = 21, // raise #UD at the instruction
+  BIS_SPECIAL_BREAKPOINT = 22, // before the instruction at guest_next; length 0
 };
 
 // Descriptor that follows an entry into the runtime in translated code. rcx points to it (guest rcx is in
@@ -383,6 +411,13 @@ enum bis_divergence {
 #define BIS_TABLES_SUBCALLS 0x10000  // struct bis_subcall_row[], sorted by (nr, key); count in bis_tables_header
 #define BIS_TABLES_CPUID    0x40000  // struct bis_cpuid_row[], count in the header
 #define BIS_TABLES_HEADER   0x80000  // struct bis_tables_header
+#define BIS_TABLES_BREAKPOINTS 0xC0000 // replay: struct bis_breakpoints, 256 KiB
+#define BIS_TABLES_BREAKPOINTS_SIZE 0x40000
+
+// Breakpoints of a debugger, sorted by address; conditions are gdb agent expressions, one after the other.
+struct bis_breakpoint { uint64_t address; uint32_t first, conditions; }; // index into conditions, count (0: always stops)
+struct bis_condition { uint32_t offset, length; };                      // of the expression's bytes, from the table's start
+struct bis_breakpoints { uint32_t count, conditions_offset; struct bis_breakpoint list[]; };
 
 enum bis_class {
   BIS_CLASS_UNKNOWN = 0,    // not in the table: ENOSYS and a warning
