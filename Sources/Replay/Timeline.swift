@@ -129,7 +129,10 @@ public final class Timeline {
     while true {
       let chunk = chunk(of: limit)
       var outcome = try timed(chunk ?? limit, stops: stops, collecting: collecting, interrupted: interrupted)
-      if let hit = outcome.last { last = hit }
+      if let hit = outcome.last {
+        // A hit at the limit is one of the limit's moment, whichever way it is told.
+        if hit.position == position { outcome.stop = outcome.stop == .limit ? hit.stop : outcome.stop } else { last = hit }
+      }
       outcome.last = last
       let goesOn = outcome.stop == .limit || (collecting && !outcome.stop.endsRun)
       guard chunk != nil, goesOn else { return outcome }

@@ -42,6 +42,12 @@ extension Timeline {
       if outcome.stop.counts(isPresent: upper == present) {
         return try arrive(at: upper, outcome.stop, before: present, stops: stops, interrupted: interrupted)
       }
+      if upper == present, outcome.stop != .limit, !outcome.stop.endsRun,
+        let before = try predecessor(of: present, interrupted: interrupted) {
+        // What stops in the present may hide what stopped before it.
+        upper = before
+        continue
+      }
       if let hit = outcome.last {
         return try arrive(at: hit.position, hit.stop, before: present, stops: stops, interrupted: interrupted)
       }

@@ -25,7 +25,7 @@ def backwards(bench):
 
 def who_wrote(bench):
     """The last write to a variable, found backwards; the value before it."""
-    commands = ["break printf", "continue", "watch rare", "reverse-continue", "print i", "print rare",
+    commands = ["handle SIGUSR1 nostop noprint", "break printf", "continue", "watch rare", "reverse-continue", "print i", "print rare",
                 "reverse-continue", "print i", "continue", "print rare"]
     return bench.gdb("loop", commands), [
         r"printf", r"Hardware watchpoint", r"Old value = 19999\s+New value = 14999", r"\$1 = 19999", r"\$2 = 14999",
@@ -51,7 +51,7 @@ def source_steps(bench):
     """next and step forwards, and the same lines backwards."""
     commands = ["break main", "continue", "next", "next", "next", "reverse-next", "reverse-next", "break square", "continue",
                 "reverse-finish", "reverse-step"]
-    return bench.gdb("loop", commands), [r"Breakpoint 1, main", r"for \(long i", r"square\(i\)|total \+=", r"for \(long i", r"square \(x=0\)"]
+    return bench.gdb("loop", commands), [r"Breakpoint 1, main", r"for \(long i", r"square\(i\)", r"rare = i", r"square\(i\)", r"square \(x=1\)", r"in main", r"square \(x=1\)|square\(i\)"]
 
 
 def positions(bench):
