@@ -142,6 +142,10 @@ extension ReplaySession {
       p.control.rip = guest
       focus.stop = .limit
     case BIS_DEBUG_AT_LEAVE, BIS_DEBUG_AT_EVENT:
+      // (where a tick ran out the program's address is known by the translated one only)
+      if let l = region.translator.locate(host: block.pointee.resume_host), l.kind == .instruction {
+        p.control.rip = l.guest
+      }
       focus.stop = .limit
     case BIS_DEBUG_AT_BREAKPOINT:
       focus.stop = .breakpoint(p.control.rip)

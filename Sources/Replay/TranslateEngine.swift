@@ -36,7 +36,8 @@ public final class TranslateEngine: Engine {
   public init(_ options: ReplayOptions, tape: UInt64? = nil) throws(ReplayError) {
     session = try ReplaySession(options)
     let chosen = try session.chosenTapes()
-    let number = tape ?? chosen[0].number
+    // The program that was meant: scripts that start others by exec are on tapes before it.
+    let number = tape ?? chosen[chosen.count - 1].number
     guard let info = session.manifest.tape(number) else { throw ReplayError("the trace holds no tape \(number)") }
     do throws(TraceError) { reader = try TapeFileReader(session.trace, tape: number) } catch {
       throw ReplayError(error)
