@@ -123,10 +123,13 @@ let monitorCommands: [MonitorCommand] = [
     try target.move(to: target.place(named: text))
     return ""
   },
-  MonitorCommand(name: "back", arguments: "", help: "Go to the position visited before, with the next stepi.") { target, _ in
+  MonitorCommand(name: "back", arguments: "", help: "Go to the position visited before, with the next stepi.") {
+    target, _ in
     let timeline = target.timeline
     target.pendingMove = { interrupted in
-      guard try timeline.back(interrupted: interrupted) else { throw TargetError("there is no position before this one") }
+      guard try timeline.back(interrupted: interrupted) else {
+        throw TargetError("there is no position before this one")
+      }
       return .limit
     }
     return ""
@@ -134,7 +137,9 @@ let monitorCommands: [MonitorCommand] = [
   MonitorCommand(name: "forward", arguments: "", help: "Undo 'back', with the next stepi.") { target, _ in
     let timeline = target.timeline
     target.pendingMove = { interrupted in
-      guard try timeline.forward(interrupted: interrupted) else { throw TargetError("there is no position after this one") }
+      guard try timeline.forward(interrupted: interrupted) else {
+        throw TargetError("there is no position after this one")
+      }
       return .limit
     }
     return ""

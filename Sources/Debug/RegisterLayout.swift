@@ -167,7 +167,11 @@ public struct RegisterLayout: Sendable {
         let place = 32 + 16 * ((physical - top) & 7)
         let exponent = UInt16(image[place + 8]) | UInt16(image[place + 9] & 0x7F) << 8
         let isZero = image[place..<place + 8].allSatisfy { $0 == 0 }
-        if exponent == 0x7FFF { tag = 2 } else if exponent == 0 { tag = isZero ? 1 : 2 } else {
+        if exponent == 0x7FFF {
+          tag = 2
+        } else if exponent == 0 {
+          tag = isZero ? 1 : 2
+        } else {
           tag = image[place + 7] & 0x80 != 0 ? 0 : 2
         }
       }

@@ -44,7 +44,9 @@ extension ReplayTarget: BreakpointAccess, SystemCallCatching, SignalPassing, Pro
         conditions[breakpoint.address] = codes
       }
     }
-    stops.breakpoints = conditions.sorted { $0.key < $1.key }.map { Replay.Breakpoint(address: $0.key, conditions: $0.value) }
+    stops.breakpoints = conditions.sorted { $0.key < $1.key }.map {
+      Replay.Breakpoint(address: $0.key, conditions: $0.value)
+    }
     for signal in 1..<64 where !passedSignals.contains(signal) { stops.signals |= 1 << UInt64(signal) }
     stops.systemCalls = caughtSystemCalls.map { Set($0.compactMap { UInt32(exactly: $0) }) }
     stops.forks = processEventSet.contains(.fork)
@@ -53,7 +55,9 @@ extension ReplayTarget: BreakpointAccess, SystemCallCatching, SignalPassing, Pro
   }
 
   func reply(to stop: Stop) -> StopReply {
-    func stopped(_ signal: Int = 5, _ reason: StopReason? = nil) -> StopReply { .stopped(currentID, signal: signal, reason) }
+    func stopped(_ signal: Int = 5, _ reason: StopReason? = nil) -> StopReply {
+      .stopped(currentID, signal: signal, reason)
+    }
     switch stop {
     case .limit: return stopped()
     case .interrupted: return stopped(2)

@@ -131,7 +131,11 @@ public final class Timeline {
       var outcome = try timed(chunk ?? limit, stops: stops, collecting: collecting, interrupted: interrupted)
       if let hit = outcome.last {
         // A hit at the limit is one of the limit's moment, whichever way it is told.
-        if hit.position == position { outcome.stop = outcome.stop == .limit ? hit.stop : outcome.stop } else { last = hit }
+        if hit.position == position {
+          outcome.stop = outcome.stop == .limit ? hit.stop : outcome.stop
+        } else {
+          last = hit
+        }
       }
       outcome.last = last
       let goesOn = outcome.stop == .limit || (collecting && !outcome.stop.endsRun)

@@ -90,7 +90,8 @@ extension Engine {
       }
       let (sum, overflow) = ticksBefore(event: event).addingReportingOverflow(ticks)
       guard !overflow, sum <= next else {
-        throw PlaceError("event \(event) happens \(next - ticksBefore(event: event)) ticks after the one before, not \(ticks)")
+        throw PlaceError(
+          "event \(event) happens \(next - ticksBefore(event: event)) ticks after the one before, not \(ticks)")
       }
       return ticks == 0 ? .event(event) : .ticks(sum)
     }

@@ -43,7 +43,8 @@ extension Timeline {
         return try arrive(at: upper, outcome.stop, before: present, stops: stops, interrupted: interrupted)
       }
       if upper == present, outcome.stop != .limit, !outcome.stop.endsRun,
-        let before = try predecessor(of: present, interrupted: interrupted) {
+        let before = try predecessor(of: present, interrupted: interrupted)
+      {
         // What stops in the present may hide what stopped before it.
         upper = before
         continue

@@ -33,7 +33,9 @@ extension ReplayCommand {
     let quarter = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) / 4
     var options = DebugOptions(
       trace: directory, manifest: manifest, tape: tape,
-      memory: checkpointMemory.map { $0.multipliedReportingOverflow(by: 1_000_000) }.map { $0.overflow ? .max : $0.partialValue }
+      memory: checkpointMemory.map { $0.multipliedReportingOverflow(by: 1_000_000) }.map {
+        $0.overflow ? .max : $0.partialValue
+      }
         ?? quarter)
     options.replay.trace = directory.path
     options.replay.process = process
@@ -54,7 +56,8 @@ extension ReplayCommand {
     if let place = Place(text) { return place }
     let bookmark = try directory.bookmarks().first { $0.name == text && $0.tape == tape.number }
     if let place = bookmark.flatMap({ Place($0.position) }) { return place }
-    throw Failure.usage("--goto \(text): no position and no bookmark", hint: "EVENT, EVENT+TICKS, N%, start, end, a bookmark")
+    throw Failure.usage(
+      "--goto \(text): no position and no bookmark", hint: "EVENT, EVENT+TICKS, N%, start, end, a bookmark")
   }
 
   private func policy() throws -> DiversionPolicy {

@@ -50,7 +50,8 @@ struct ReplayCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Begin the debugger's session there.", valueName: "POSITION"))
   var goto: String?
 
-  @Option(help: ArgumentHelp("Serve gdb's remote protocol at this port instead of starting gdb (0: any).", valueName: "N"))
+  @Option(
+    help: ArgumentHelp("Serve gdb's remote protocol at this port instead of starting gdb (0: any).", valueName: "N"))
   var port: UInt16?
 
   @Option(help: ArgumentHelp("The address to serve at.", valueName: "ADDRESS"))

@@ -88,9 +88,9 @@ def system_calls(bench):
 
 def corrupted_heap(bench):
     """The README's example: a crash, and backwards to the write that caused it."""
-    commands = ["continue", "print item", "print &list->next->next", "set $p = list->next", "watch -l $p->next", "reverse-continue",
-                "backtrace 2"]
-    return bench.gdb("heap", commands), [r"SIGSEGV", r"\$1 = ", r"watchpoint", r"Old value", r"in add \("]
+    commands = ["continue", "frame function main", "print item", "watch -l list->next->next", "reverse-continue", "frame function add",
+                "print name"]
+    return bench.gdb("heap", commands), [r"SIGSEGV", r"\$1 = ", r"watchpoint", r"Old value", r"in add \(name", r"a name that is too long"]
 
 
 def thread_list(bench):

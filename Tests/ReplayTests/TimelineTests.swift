@@ -244,7 +244,9 @@ private final class Bench {
     #expect(Place(text)?.description == text)
   }
 
-  @Test(arguments: ["", "x", "+5", "5+", "5@", "5@12", "5@0x", "-1", "101%", "%", "1e3", "5++5", " 5", "99999999999999999999"])
+  @Test(arguments: [
+    "", "x", "+5", "5+", "5@", "5@12", "5@0x", "-1", "101%", "%", "1e3", "5++5", " 5", "99999999999999999999",
+  ])
   func refused(text: String) {
     #expect(Place(text) == nil)
   }
