@@ -56,11 +56,14 @@ let package = Package(
     .target(name: "Replay",
       dependencies: ["Guest", "Tape", "Trace", "CABI", "CPUModel", "Linux", "Syscalls", "Translate", "BisRuntime"], swiftSettings: swift),
 
+    .target(
+      name: "Debug", dependencies: ["RSP", "Replay", "Guest", "Trace", "Tape", "CPUModel", "Linux"], swiftSettings: swift),
+
     // What people run.
     .executableTarget(
       name: "bis",
       dependencies: [
-        "Record", "Replay", "Guest", "Trace", "Tape", "CPUModel", "Syscalls", "Linux", "CLinux",
+        "Record", "Replay", "Debug", "RSP", "Guest", "Trace", "Tape", "CPUModel", "Syscalls", "Linux", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
     .executableTarget(name: "bis-tables", swiftSettings: swift),
@@ -75,6 +78,7 @@ let package = Package(
     .testTarget(name: "TapeTests", dependencies: ["Tape", "CABI"], swiftSettings: swift),
     .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: swift),
     .testTarget(name: "RSPTests", dependencies: ["RSP"], swiftSettings: swift),
+    .testTarget(name: "ReplayTests", dependencies: ["Replay", "Guest"], swiftSettings: swift),
     .testTarget(name: "TraceTests", dependencies: ["Trace", "Tape", "CABI"], swiftSettings: swift),
   ]
 )

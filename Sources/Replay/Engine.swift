@@ -100,7 +100,8 @@ public enum Stop: Sendable, Equatable {
 /// How a run ended, and what it passed.
 public struct RunOutcome: Sendable, Equatable {
   public var stop: Stop
-  /// With `collecting`: the last moment before the limit at which something of the stop set would have stopped.
+  /// With `collecting`: the last moment before the limit at which something of the stop set would have stopped. What would
+  /// have stopped at the limit's own moment is `stop`.
   public var last: (position: Position, stop: Stop)?
   public static func == (a: RunOutcome, b: RunOutcome) -> Bool {
     a.stop == b.stop && a.last?.position == b.last?.position && a.last?.stop == b.last?.stop
@@ -135,6 +136,8 @@ public protocol Engine: AnyObject {
   // Moving.
   /// Runs forwards. With `collecting`, the stop set does not stop: the last hit before the limit is reported instead.
   /// A stop that the position is at already does not count again: a run always makes progress, unless the limit is here.
+  /// Where the limit (or an interruption) and a stop meet in one moment the stop is reported; of several stops in one
+  /// moment a touched watchpoint. So nothing is lost when a long run is made of short ones.
   /// `interrupted` is asked now and then (about every 50 ms).
   func run(
     to limit: RunLimit, stops: StopSet, collecting: Bool, interrupted: () -> Bool
