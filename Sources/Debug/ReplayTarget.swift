@@ -54,6 +54,9 @@ public final class ReplayTarget: Target {
   private var auxiliary: [UInt8]?
   var knownStartFiles: Set<UInt64>?
   private var engineFailure: GuestError?
+  private var lastReport = ""
+  /// Errors by number are all that gdb before 14 shows: where the words go.
+  public var onFailure: (String) -> Void = { _ in }
 
   /// - Parameter timeline: at the first moment of the tape, or wherever the session shall begin.
   public init(_ timeline: Timeline, _ options: ReplayTargetOptions) {
@@ -94,13 +97,22 @@ public final class ReplayTarget: Target {
     if let engineFailure { throw TargetError(Self.text(engineFailure)) }
     do throws(GuestError) { return try body() } catch {
       if case .replay = error { engineFailure = error }
-      throw TargetError(Self.text(error))
+      let text = Self.text(error)
+      notify(text)
+      report(text)
+      throw TargetError(text)
     }
   }
 
   static func text(_ error: GuestError) -> String {
     if case .replay(let message, _, let divergence) = error { return divergence.map { "\(message); \($0)" } ?? message }
     return "\(error)"
+  }
+
+  private func report(_ text: String) {
+    if text == lastReport { return }
+    lastReport = text
+    onFailure(text)
   }
 
   func notify(_ text: String) {

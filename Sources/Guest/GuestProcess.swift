@@ -301,6 +301,7 @@ public final class GuestProcess {
         let status = try wait(for: tid)
         guard case .stopped(let reason) = status.kind else { throw Errno(code: 3) }
         if case .signal(5) = reason { break }
+        if case .signal(11) = reason { try passGuestAccessFault() }
       }
       let result = try Ptrace.getRegisters(tid).rax
       try Ptrace.setRegisters(tid, saved)

@@ -136,6 +136,18 @@ extension GuestProcess {
     throw .unsupported("an instruction that writes more than 64 watched pages")
   }
 
+  /// The same, inside `call`.
+  func passGuestAccessFault() throws(Errno) {
+    var r = try Ptrace.getRegisters(tid)
+    guard
+      [BIS_LABEL_PEEK_ACCESS, BIS_LABEL_POKE_ACCESS, BIS_LABEL_COPY_ACCESS].contains(where: {
+        Region.address($0) == r.rip
+      })
+    else { throw .badAddress }
+    r.rip = Region.address(BIS_LABEL_GUEST_FAULT)
+    try Ptrace.setRegisters(tid, r)
+  }
+
   /// The runtime read or wrote the program's memory for it and that faulted. True when it could be told so.
   public func handleGuestAccessFault(_ r: Registers) throws(GuestError) -> Bool {
     let places = [BIS_LABEL_PEEK_ACCESS, BIS_LABEL_POKE_ACCESS, BIS_LABEL_COPY_ACCESS]

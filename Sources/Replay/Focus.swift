@@ -35,10 +35,10 @@ final class Focus {
   var passedEvent: UInt64?
   /// Signals from this event on wait, whatever the stop set says: the run's limit is there.
   var eventLimit: UInt64?
+  /// Single steps: the moment before a signal's delivery is one of its own, whatever the stop set says.
+  var isStepping = false
   /// Collecting: the last stop that was passed.
   var last: (position: Position, stop: Stop)?
-  /// siginfo of the signal that is about to be delivered.
-  var signalInformation: [UInt8]?
   /// A trap in translated code: debug registers, single steps.
   var onTrap: ((ReplayedProcess, SignalInfo, Registers) throws(GuestError) -> Bool)?
 
@@ -65,7 +65,6 @@ extension ReplaySession {
     let pending = focus.pending
     focus.stop = nil
     focus.pending = .none
-    focus.signalInformation = nil
     switch pending {
     case .none: resume(p)
     case .runtime(let why): if try serveRuntime(p, why) { resume(p) }
@@ -93,14 +92,13 @@ extension ReplaySession {
     guard let focus, focus.process === p else { return false }
     let index = p.control.block.pointee.event_count
     if focus.passedEvent == index { return false }
-    if let limit = focus.eventLimit, index >= limit {
-      focus.stop = .limit
-    } else if focus.stops.signals >> UInt64(signal & 63) & 1 != 0 {
-      if focus.isCollecting {
-        focus.last = (p.position, .signal(signal))
-        return false
-      }
+    let isWanted = focus.stops.signals >> UInt64(signal & 63) & 1 != 0
+    let isLimit = focus.isStepping || focus.eventLimit.map { index >= $0 } ?? false
+    if isWanted, focus.isCollecting { focus.last = (p.position, .signal(signal)) }
+    if isWanted, !focus.isCollecting {
       focus.stop = .signal(signal)
+    } else if isLimit {
+      focus.stop = .limit
     } else {
       return false
     }

@@ -7,7 +7,6 @@ import Linux
 struct SavedProcess {
   let process: ReplayedProcess
   let pending: Focus.Pending
-  let signalInformation: [UInt8]?
   let isAtLeave: Bool
   let endStop: Stop?
 }
@@ -17,8 +16,7 @@ extension TranslateEngine {
     let id = CheckpointID(number: nextCheckpoint)
     nextCheckpoint += 1
     checkpoints[id] = SavedProcess(
-      process: try copy(process), pending: focus.pending, signalInformation: focus.signalInformation,
-      isAtLeave: isAtLeave, endStop: endStop)
+      process: try copy(process), pending: focus.pending, isAtLeave: isAtLeave, endStop: endStop)
     return id
   }
 
@@ -32,7 +30,6 @@ extension TranslateEngine {
     session.processes[fresh.guest.tid] = fresh
     focus.process = fresh
     focus.pending = saved.pending
-    focus.signalInformation = saved.signalInformation
     focus.stop = .limit
     isAtLeave = saved.isAtLeave
     endStop = saved.endStop

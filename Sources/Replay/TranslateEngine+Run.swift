@@ -1,7 +1,9 @@
+import BisRuntime
 import CABI
 import Glibc
 import Guest
 import Linux
+import Tape
 import Translate
 
 /// Running forwards.
@@ -12,7 +14,10 @@ extension TranslateEngine {
     try begin(stops, collecting: collecting)
     defer { finish() }
     let start = position
-    let stop = try advance(to: limit, from: start, interrupted: interrupted)
+    var stop = try advance(to: limit, from: start, interrupted: interrupted)
+    if stop == .limit || stop == .interrupted, position != start, let met = try meeting() {
+      if collecting { focus.last = (position, met) } else { stop = met }
+    }
     return RunOutcome(stop: stop, last: collecting ? lastPassed(since: start) : nil)
   }
 
@@ -21,9 +26,12 @@ extension TranslateEngine {
     focus.isCollecting = collecting
     focus.last = nil
     focus.eventLimit = nil
+    focus.isStepping = false
     touched = nil
     callUnderWay = nil
-    if case .none = focus.pending { focus.passedEvent = nil } else { focus.passedEvent = position.event }
+    focus.passedEvent = nil
+    if case .none = focus.pending {} else { focus.passedEvent = position.event }
+    if reportedSignal == position { focus.passedEvent = position.event }
     try arm(stops)
     let debug = control.block
     debug.pointee.debug.hits = 0
@@ -37,6 +45,30 @@ extension TranslateEngine {
     session.takeEcho(process)
     focus.eventLimit = nil
     focus.passedEvent = nil
+  }
+
+  /// What of the stop set is in the moment at hand and would stop as soon as the process went on.
+  private func meeting() throws(GuestError) -> Stop? {
+    let here = position
+    let head = try session.checked { () throws(ReplayError) in try process.head() }
+    if let head, head.kind == .signal, head.flags.contains(.asynchronous), head.ticks == here.ticks,
+      head.rip == here.address, focus.stops.signals >> UInt64(head.number & 63) & 1 != 0
+    {
+      reportedSignal = here
+      return .signal(Int32(truncatingIfNeeded: head.number))
+    }
+    if armed.addresses.contains(here.address) {
+      control.block.pointee.debug.flags &= ~UInt64(BIS_DEBUG_COLLECT.rawValue)
+      if try process.guest.call(Region.address(BIS_LABEL_BREAKPOINT), [UInt64(BIS_WINDOW_BASE), here.address]) & 1 != 0
+      {
+        return .breakpoint(here.address)
+      }
+    }
+    if let wanted = focus.stops.systemCalls, read(here.address, 2) == [0x0F, 0x05] {
+      let number = UInt32(truncatingIfNeeded: control.gpr[0])
+      if wanted.isEmpty || wanted.contains(number) { return .systemCallEntry(number) }
+    }
+    return nil
   }
 
   /// With `collecting`: the last stop that was passed; none at the start itself.

@@ -12,7 +12,9 @@ import Translate
 public final class TranslateEngine: Engine {
   let session: ReplaySession
   var focus: Focus
-  private let reader: TapeFileReader
+  let reader: TapeFileReader
+  /// Where a signal was reported that comes without the process standing in its delivery yet.
+  var reportedSignal: Position?
   /// Copies of the process, stopped; by number.
   var checkpoints: [CheckpointID: SavedProcess] = [:]
   var nextCheckpoint = 1
@@ -48,6 +50,7 @@ public final class TranslateEngine: Engine {
     session.heard = [number]
     session.echo.isOn = !options.quiet
     session.echo.isDirect = true
+    session.echo.tellsOnce = true
     var root = info
     while root.origin == .fork, let parent = root.parent.flatMap({ session.manifest.tape($0) }) { root = parent }
     do throws(GuestError) {
@@ -122,7 +125,11 @@ public final class TranslateEngine: Engine {
 
   public func read(_ address: UInt64, _ count: Int) -> [UInt8] { process.guest.readable(address, count) }
 
-  public func signalInformation() -> [UInt8]? { focus.signalInformation }
+  public func signalInformation() -> [UInt8]? {
+    guard let event = try? reader.event(position.event), event.head.kind == .signal else { return nil }
+    for case .signalInfo(let payload) in event.effects { return payload.bytes }
+    return nil
+  }
 
   /// Registers of all threads and all writable memory, as one number.
   public func checksum() throws(GuestError) -> UInt64 {

@@ -134,10 +134,6 @@ RT static int evaluate(control *c, const uint8_t *code, uint32_t length) {
 
 RT int bis_breakpoint(control *c, uint64_t address) {
   const struct bis_breakpoints *t = (const struct bis_breakpoints *)(BIS_TABLES_BASE + BIS_TABLES_BREAKPOINTS);
-  if (c->debug.skip == address) {
-    c->debug.skip = 0;
-    return 0;
-  }
   uint32_t low = 0, high = t->count;
   const struct bis_breakpoint *b = 0;
   while (low < high) {

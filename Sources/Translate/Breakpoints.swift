@@ -106,7 +106,9 @@ extension Core {
 
   func breakpointEntry(atTrap host: UInt64) -> UInt64? {
     for p in breakpoints.places where breakpoints.active.contains(p.guest) {
-      guard p.patches.contains(where: { $0.isApplied && program($0.offset) == host && $0.length == 1 }) else { continue }
+      guard p.patches.contains(where: { $0.isApplied && program($0.offset) == host && $0.length == 1 }) else {
+        continue
+      }
       guard let h = findHead(p.domain, p.guest) else { return nil }
       return program(heads[h].body)
     }

@@ -154,10 +154,9 @@ struct bis_debug {
   uint64_t flags;            // enum bis_debug_flags
   uint64_t ticks;            // BIS_DEBUG_TICKS: stop when this many ticks are done, before an event that happens there
   uint64_t event;            // BIS_DEBUG_EVENT: stop when this many events are applied
-  uint64_t skip;             // address of a breakpoint that is passed once without stopping
   uint64_t hits;             // BIS_DEBUG_COLLECT: breakpoints met, and where the last one was
   uint64_t hit_event, hit_ticks, hit_rip;
-  uint64_t reserved[10];
+  uint64_t reserved[11];
 };
 enum bis_debug_flags {
   BIS_DEBUG_STEP = 1,        // stop on the way back to program code

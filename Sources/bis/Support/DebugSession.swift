@@ -50,6 +50,7 @@ struct DebugSession {
     ) { describer.line($0, of: tape) }
     targetOptions.policy = options.policy
     target = ReplayTarget(timeline, targetOptions)
+    target.onFailure = { complain($0) }
   }
 
   // MARK: A gdb of ours
