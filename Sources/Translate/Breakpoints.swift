@@ -30,6 +30,8 @@ struct BreakpointState {
   fileprivate var split: Set<UInt64> = []
   fileprivate var active: Set<UInt64> = []
   fileprivate var places: [BreakpointPlace] = []
+  /// Former bodies: a jump to the one with the way into the runtime stands there for good.
+  fileprivate var replaced: [UInt32] = []
 
   /// A unit is forgotten: nothing of it is a breakpoint's any more.
   mutating func drop(_ start: UInt32, _ end: UInt32) {
@@ -43,6 +45,7 @@ struct BreakpointState {
 
   /// A link is to be written into bytes that are a breakpoint's at the moment: it goes to where they are kept.
   mutating func keep(_ value: UInt32, at offset: UInt32, _ code: UnsafeMutableRawPointer) -> Bool {
+    if replaced.contains(where: { offset < $0 + 5 && offset + 4 > $0 }) { return true }
     if active.isEmpty { return false }
     var kept = false
     for p in places.indices where active.contains(places[p].guest) {
@@ -92,7 +95,11 @@ extension Core {
       takeNotes()
     }
     let entries = Set(breakpoints.places[p].entries)
-    breakpoints.places[p].patches = found.filter { !entries.contains($0.offset) }
+    for former in found where former.isBody && former.room >= 5 && !entries.contains(former.offset) {
+      writeJump(at: former.offset, to: heads[h].body)
+      breakpoints.replaced.append(former.offset)
+    }
+    breakpoints.places[p].patches = found.filter { !entries.contains($0.offset) && !($0.isBody && $0.room >= 5) }
       .map { BreakpointPatch(offset: $0.offset, length: $0.room >= 5 ? 5 : 1) }
   }
 
@@ -116,6 +123,7 @@ extension Core {
   }
 
   func isOverwritten(_ host: UInt64) -> Bool {
+    if breakpoints.replaced.contains(where: { host >= program($0) && host < program($0) + 5 }) { return true }
     for p in breakpoints.places where breakpoints.active.contains(p.guest) {
       for patch in p.patches
       where patch.isApplied && host >= program(patch.offset)
@@ -174,16 +182,22 @@ extension Core {
     var free: UInt32 = 0
     for (offset, p, i) in list.sorted(by: { $0.offset < $1.offset }) where offset >= free {
       let place = breakpoints.places[p]
-      guard let h = findHead(place.domain, place.guest) else { continue }
+      guard let h = findHead(place.domain, place.guest), heads[h].body != 0,
+        !breakpoints.replaced.contains(where: { offset >= $0 && offset < $0 + 5 })
+      else { continue }
       let length = place.patches[i].length
       var bytes: UInt64 = 0
       for b in 0..<Int(length) { bytes |= UInt64((code + Int(offset) + b).load(as: UInt8.self)) << UInt64(8 * b) }
       breakpoints.places[p].patches[i].original = bytes
       breakpoints.places[p].patches[i].isApplied = true
-      let displacement = UInt32(truncatingIfNeeded: Int(heads[h].body) - Int(offset) - 5)
-      store(length == 5 ? 0xE9 | UInt64(displacement) << 8 : 0xCC, at: offset, count: length)
+      if length == 5 { writeJump(at: offset, to: heads[h].body) } else { store(0xCC, at: offset, count: 1) }
       free = offset + length
     }
+  }
+
+  private func writeJump(at offset: UInt32, to target: UInt32) {
+    let displacement = UInt32(truncatingIfNeeded: Int(target) - Int(offset) - 5)
+    store(0xE9 | UInt64(displacement) << 8, at: offset, count: 5)
   }
 
   mutating func unapplyBreakpoints() {
@@ -213,20 +227,21 @@ extension Core {
   }
 
   /// Where the templates of one guest instruction begin, and how much room their units have from there.
-  private func templates(of guest: UInt64, in d: Int) -> [(offset: UInt32, room: UInt32)] {
-    var found: [(offset: UInt32, room: UInt32)] = []
+  private func templates(of guest: UInt64, in d: Int) -> [(offset: UInt32, room: UInt32, isBody: Bool)] {
+    var found: [(offset: UInt32, room: UInt32, isBody: Bool)] = []
     for c in areas[domains[d].area].chunks {
       let maps = mapBase(c)
       for i in 0..<unitCount(c) {
         let u = unit(c, i)
-        guard heads[Int(u.head)].domain == UInt32(d) else { continue }
+        // (Nothing gets to a unit that was forgotten or replaced.)
+        guard heads[Int(u.head)].domain == UInt32(d), heads[Int(u.head)].body == u.body else { continue }
         var at = heads[Int(u.head)].guest
         var map = Int(u.map)
         let mapEnd = map + Int(u.mapCount)
         var host = u.body
         while map < mapEnd {
           if at == guest {
-            found.append((host, u.end - host))
+            found.append((host, u.end - host, host == u.body))
             break
           }
           let step = Self.readMap(maps, &map)
