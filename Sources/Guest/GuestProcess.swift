@@ -251,7 +251,9 @@ public final class GuestProcess {
     try kernel("call the runtime") { () throws(Errno) in
       let saved = try Ptrace.getRegisters(tid)
       var r = saved
-      var stack = control.block.pointee.stack_top - 0x10000
+      // Below what the runtime has on its stack; translated code has nothing there.
+      let inRegion = saved.rsp > UInt64(BIS_REGION_BASE) && saved.rsp < UInt64(BIS_REGION_END)
+      var stack = (inRegion ? saved.rsp : control.block.pointee.stack_top) - 0x100
       stack &= ~0xF
       stack -= 8
       try writeWord(tid, stack, Region.address(BIS_LABEL_STOP))

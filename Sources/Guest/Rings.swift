@@ -28,6 +28,8 @@ public final class Slot {
     control.base.copyMemory(from: other.control.base, byteCount: Slot.stateSize)
   }
   private static let stateSize = MemoryLayout<bis_control>.offset(of: \.ranges)!
+  /// Bytes of the control block that the file has room for; more when there are many threads.
+  fileprivate var allocated = Int(BIS_CONTROL_FIRST)
 }
 
 /// The rings file of a session: slot 0 holds what all processes share (the order stamp), the others one process
@@ -75,7 +77,9 @@ public final class Rings {
     let index = used
     let window = Int(BIS_WINDOW_SIZE)
     if isFile {
-      try file.allocate(offset: index * window, length: window)
+      let control = Int(BIS_CONTROL_SIZE)
+      try file.allocate(offset: index * window, length: Int(BIS_CONTROL_FIRST))
+      try file.allocate(offset: index * window + control, length: window - control)
     } else {
       try file.truncate(to: (index + 1) * window)
     }
@@ -85,6 +89,15 @@ public final class Rings {
     madvise(mapping.base, window, MADV_RANDOM)
     used += 1
     return Slot(index: index, mapping: mapping)
+  }
+
+  /// Makes room in the file for the record of a slot's thread.
+  public func makeRoom(for thread: Int, in slot: Slot) throws(Errno) {
+    let end = MemoryLayout<bis_control>.offset(of: \.threads)! + (thread + 1) * MemoryLayout<bis_thread>.size
+    guard isFile, end > slot.allocated else { return }
+    let more = min(0x10000, Int(BIS_CONTROL_SIZE) - slot.allocated)
+    try file.allocate(offset: Int(slot.offset) + slot.allocated, length: more)
+    slot.allocated += more
   }
 
   /// The slot's process is gone and its ring is flushed.

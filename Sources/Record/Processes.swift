@@ -88,12 +88,16 @@ extension RecordSession {
     let block = control.block
     guard c[0] & Clone.vm != 0, c[0] & Clone.sigHand != 0 else { return try finish(p, call, -22) }
     guard p.vforkParents.isEmpty, c[0] & Clone.pidFD == 0 else { return try finish(p, call, -11) }
-    guard let index = (1..<Int(BIS_MAX_THREADS)).first(where: { control.threads[$0].alive == 0 }) else {
+    guard let index = control.freeThread() else {
       warn(
         "\(p.executable) (pid \(p.guest.pid)) has \(BIS_MAX_THREADS) threads: more are not supported in this "
           + "version; the call fails with EAGAIN")
       return try finish(p, call, -11)
     }
+    try kernel("make room for a thread (is the disk full?)") { () throws(Errno) in
+      try rings.makeRoom(for: index, in: p.guest.slot)
+    }
+    block.pointee.turn.used = max(block.pointee.turn.used, UInt32(index) + 1)
     let t = control.threads + index
     t.pointee = bis_thread()
     UnsafeMutableRawPointer(t).copyMemory(from: control.base, byteCount: 16 * 8)

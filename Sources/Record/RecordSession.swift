@@ -175,6 +175,8 @@ final class RecordSession {
       guard try deliverSignals(p, atExpiry: false) else { return }
     case BIS_REASON_EXPIRED:
       guard try expired(p) else { return }
+    case BIS_REASON_STEP:
+      try stepThenSwitch(p)
     case BIS_REASON_CHECKSUM:
       try checksum(p)
     case BIS_REASON_WATCHED:

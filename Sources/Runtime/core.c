@@ -190,7 +190,6 @@ RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t
   MAP_AT(BIS_FAST_TABLE, BIS_FAST_TABLE_SIZE, 3, MAP_PRIVATE_, region_fd, BIS_FILE_FAST)
   MAP_AT(BIS_FAST_TABLE + BIS_FAST_TABLE_SIZE, BIS_PRIVATE_SIZE - BIS_FAST_TABLE_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_,
          -1, 0)
-  MAP_AT(BIS_THREADS_BASE, BIS_THREADS_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_ | MAP_NORESERVE_, -1, 0)
 #undef MAP_AT
   if (rings >= 0) bis_raw6(SYS_close_, rings, 0, 0, 0, 0, 0);
   bis_raw6(SYS_close_, region_fd, 0, 0, 0, 0, 0);
