@@ -25,25 +25,38 @@ extension RecordSession {
     static let intoCgroup: UInt64 = 0x2_0000_0000
   }
 
-  /// The arguments of every way to make a process: flags (with the exit signal), stack, ptid, ctid, tls.
-  private func cloneArguments(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) -> [UInt64]? {
+  /// Arguments of clone: flags (with the exit signal), stack, ptid, ctid, tls; or why they are none (`-errno`).
+  private enum CloneArguments {
+    case valid([UInt64])
+    case wrong(Int64)
+  }
+
+  /// The arguments of every way to make a process.
+  private func cloneArguments(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) -> CloneArguments {
     let a = call.arguments
     switch call.number {
-    case 57: return [17, 0, 0, 0, 0]
-    case 58: return [Clone.vm | Clone.vfork | 17, 0, 0, 0, 0]
-    case 56: return [a[0], a[1], a[2], a[3], a[4]]
+    case 57: return .valid([17, 0, 0, 0, 0])
+    case 58: return .valid([Clone.vm | Clone.vfork | 17, 0, 0, 0, 0])
+    case 56: return .valid([a[0], a[1], a[2], a[3], a[4]])
     default:
-      guard a[1] >= 64, a[1] <= 4096, let bytes = try? p.guest.read(a[0], 64) else { return nil }
+      guard a[1] >= 64 else { return .wrong(-22) }
+      guard a[1] <= 4096 else { return .wrong(-7) }
+      guard let bytes = try? p.guest.read(a[0], 64) else { return .wrong(-14) }
       let w = bytes.withUnsafeBytes { b in (0..<8).map { b.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) } }
       let stack = w[5] == 0 ? 0 : w[5] &+ w[6]
       let ptid = w[0] & Clone.pidFD != 0 ? w[1] : w[3]
-      if w[0] & Clone.pidFD != 0, w[0] & Clone.parentSetTID != 0 { return nil }
-      return [w[0] & ~0xFF | w[4] & 0xFF, stack, ptid, w[2], w[7]]
+      if w[0] & Clone.pidFD != 0, w[0] & Clone.parentSetTID != 0 { return .wrong(-38) }
+      if (w[5] == 0) != (w[6] == 0) || w[4] > 64 || (w[0] & Clone.thread != 0 && w[4] != 0) { return .wrong(-22) }
+      return .valid([w[0] & ~0xFF | w[4] & 0xFF, stack, ptid, w[2], w[7]])
     }
   }
 
   func clone(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
-    guard let c = try cloneArguments(p, call) else { return try finish(p, call, -38) }
+    let c: [UInt64]
+    switch try cloneArguments(p, call) {
+    case .valid(let arguments): c = arguments
+    case .wrong(let error): return try finish(p, call, error)
+    }
     let block = p.control.block
     if c[0] & Clone.thread != 0 { return try makeThread(p, call, c) }
     if c[0] & (Clone.intoCgroup | Clone.clearSignalHandlers) != 0 { return try finish(p, call, -38) }

@@ -13,9 +13,9 @@ RT static uint64_t draw(control *c) {
 /// Ticks that a thread may have the turn: often few, sometimes an ordinary slice.
 RT uint64_t bis_chaos_slice(control *c) {
   uint64_t limit, kind = draw(c) % 8;
-  if (kind < 2) limit = 64;
-  else if (kind < 4) limit = 2000;
-  else if (kind < 6) limit = 50000;
+  if (kind < 2) limit = 8;
+  else if (kind < 4) limit = 64;
+  else if (kind < 6) limit = kind == 4 ? 2000 : 50000;
   else limit = kind == 6 ? 500000 : BIS_TIME_SLICE;
   return 1 + draw(c) % limit;
 }
@@ -62,7 +62,14 @@ RT uint64_t bis_chaos_delay(control *c) { return draw(c) % 8 ? 0 : draw(c) % 300
 
 /// A call is done: perhaps another slice begins, so that whom it has woken may run soon.
 RT void bis_chaos_after_call(control *c) {
-  if (draw(c) % 4) return;
+  if (draw(c) % 2) return;
   bis_begin_slice(c);
   bis_set_ticks(c);
+}
+
+/// A slice is over and nobody waits for the turn: those whom the kernel has woken on this CPU may come as far as that.
+RT void bis_chaos_pause(control *c) {
+  uint64_t moment[2] = {0, 20000};
+  if (draw(c) % 4) bis_raw6(24 /* sched_yield */, 0, 0, 0, 0, 0, 0);
+  else bis_raw6(35 /* nanosleep */, (long)moment, 0, 0, 0, 0, 0);
 }

@@ -97,6 +97,7 @@ int bis_chaos_leaves(control *c, uint32_t me);
 int bis_chaos_steps(control *c);
 uint64_t bis_chaos_delay(control *c);
 void bis_chaos_after_call(control *c);
+void bis_chaos_pause(control *c);
 // Robust mutexes (robust.c): the current thread ends.
 uint32_t bis_robust_end(control *c, uint64_t *list);
 void bis_robust_wake(const uint64_t *list, uint32_t count);

@@ -164,6 +164,7 @@ RT void bis_preempt(control *c) {
   }
   bis_roam(c, c->turn.current, 256);
   bis_begin_slice(c);
+  if (c->turn.chaos && !c->turn.ready_count) bis_chaos_pause(c);
   if (c->turn.chaos && c->turn.ready_count && bis_chaos_steps(c)) {
     bis_trap(c, BIS_REASON_STEP);  // goes on at bis_enter_switch, or in translated code as if nothing had been
     return;
