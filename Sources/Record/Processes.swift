@@ -323,9 +323,8 @@ extension RecordSession {
     guard p.guest.tid == tid, p.guest.pid == tid.rawValue, !p.endWritten else { return }
     let status = try kernel("ask for the exit status") { () throws(Errno) in try Ptrace.eventMessage(tid) }
     let signal = status & 0x7F
-    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
-    var flags: EventFlags = []
-    if p.guest.place(r.rip) == .translated { flags.insert(.asynchronous) }
+    // Killed at any instruction, of its own or of the runtime: a replay ends at the next tick or event.
+    let flags: EventFlags = signal == 0 ? [] : .asynchronous
     try append(
       p,
       EventHead(

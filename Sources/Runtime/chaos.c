@@ -69,7 +69,9 @@ RT void bis_chaos_after_call(control *c) {
 
 /// A slice is over and nobody waits for the turn: those whom the kernel has woken on this CPU may come as far as that.
 RT void bis_chaos_pause(control *c) {
-  uint64_t moment[2] = {0, 20000};
+  uint64_t moment[2];  // (an initialiser would be data)
+  moment[0] = 0;
+  moment[1] = 20000;
   if (draw(c) % 4) bis_raw6(24 /* sched_yield */, 0, 0, 0, 0, 0, 0);
   else bis_raw6(35 /* nanosleep */, (long)moment, 0, 0, 0, 0, 0);
 }

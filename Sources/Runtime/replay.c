@@ -354,6 +354,11 @@ RT void bis_replay_special(control *c, const struct bis_descriptor *d) {
     diverged(c, BIS_DIVERGED_END, 0, d->op);
     return;
   }
+  if (e->h.kind == BIS_KIND_EXIT && (e->h.flags & BIS_FLAG_ASYNC)) {  // killed before it came as far as this
+    c->arg[0] = 0;
+    bis_trap(c, BIS_REASON_EVENT);
+    return;
+  }
   if (!check(c, e, BIS_KIND_CPU, d->op, 0)) return;
   uint64_t value = e->value, value2 = e->value2;
   c->ring_pos += e->h.size;
