@@ -345,6 +345,30 @@ RT static int64_t released(control *c, uint32_t nr, const uint64_t b[6]) {
   return result;
 }
 
+/// The call, but so that it never waits: another thread may have taken what poll has seen. -EAGAIN: it would wait.
+RT static int64_t without_waiting(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
+                                  struct bis_before *before) {
+  enum { DONTWAIT = 0x40, WAITALL = 0x100, NOWAIT = 8, PREADV2 = 327, EOPNOTSUPP_ = 95 };
+  uint32_t flags = nr == 47 /* recvmsg */ ? 2 : nr == 299 /* recvmmsg */ || nr == 45 /* recvfrom */ ? 3 : 0;
+  uint64_t b[6], one[2];
+  int64_t result = -EOPNOTSUPP_;
+  for (int i = 0; i < 6; i++) b[i] = a[i];
+  if (flags && !(a[flags] & WAITALL)) {
+    b[flags] |= DONTWAIT;
+    return bis_direct_call(c, plan, nr, b, before);
+  }
+  if (nr == 0 /* read */ || nr == 19 /* readv */) {
+    one[0] = a[1];
+    one[1] = a[2];
+    b[1] = nr ? a[1] : (uint64_t)one;
+    b[2] = nr ? a[2] : 1;
+    b[3] = b[4] = ~0ull;
+    b[5] = NOWAIT;
+    result = bis_direct_call(c, plan, PREADV2, b, before);
+  }
+  return result == -EOPNOTSUPP_ ? bis_direct_call(c, plan, nr, a, before) : result;
+}
+
 /// Reads whose result is spread over memory: waits until there is something, without the turn, then reads with it.
 RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
                                 struct bis_before *before) {
@@ -357,10 +381,13 @@ RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_
   uint64_t *set = (uint64_t *)(BIS_THREADS_BASE + me * BIS_THREAD_SPACE);
   *set = (uint32_t)a[0] | 1ull << 32;  // POLLIN
   b[0] = (uint64_t)set; b[1] = 1; b[2] = ~0ull; b[3] = b[4] = b[5] = 0;
-  int64_t result = released(c, NR_POLL, b);
-  if (result == -EINTR_ && c->threads[me].restarts) return -ERESTARTSYS_;
-  if (result < 0) return result;
-  return bis_direct_call(c, plan, nr, a, before);
+  for (;;) {
+    int64_t result = released(c, NR_POLL, b);
+    if (result == -EINTR_ && c->threads[me].restarts) return -ERESTARTSYS_;
+    if (result < 0) return result;
+    result = without_waiting(c, plan, nr, a, before);
+    if (result != -EAGAIN_) return result;
+  }
 }
 
 RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
