@@ -1,6 +1,7 @@
 import BisRuntime
 import CABI
 import Linux
+import Translate
 
 /// Going on from a tick, instruction by instruction: to a thread switch that lies between two ticks (chaos mode).
 extension GuestProcess {
@@ -39,6 +40,7 @@ extension GuestProcess {
       switch capture(r) {
       case .unknown: return .elsewhere
       case .stepOn: break
+      case .state where code.translator.locate(host: r.rip)?.kind == .indirectEntry: break  // its tick is not counted yet
       case .state:
         if last != control.rip {  // (a repeated instruction counts once)
           last = control.rip
