@@ -40,7 +40,8 @@ extension GuestProcess {
       switch capture(r) {
       case .unknown: return .elsewhere
       case .stepOn: break
-      case .state where code.translator.locate(host: r.rip)?.kind == .indirectEntry: break  // its tick is not counted yet
+      // (an entry whose tick is not counted yet)
+      case .state where code.translator.locate(host: r.rip)?.kind == .indirectEntry: break
       case .state:
         if last != control.rip {  // (a repeated instruction counts once)
           last = control.rip

@@ -166,6 +166,7 @@ RT void bis_preempt(control *c) {
   bis_begin_slice(c);
   if (c->turn.chaos && !c->turn.ready_count) bis_chaos_pause(c);
   if (c->turn.chaos && c->turn.ready_count && bis_chaos_steps(c)) {
+    bis_set_ticks(c);
     bis_trap(c, BIS_REASON_STEP);  // goes on at bis_enter_switch, or in translated code as if nothing had been
     return;
   }
