@@ -93,8 +93,18 @@ RT static int vsyscall(control *c, uint64_t target) {
 }
 
 /// Beside every indirect entry stands one for returns: behind a short jump over it, or before the entry (Entries.swift).
-RT_INLINE uint64_t return_entry(uint64_t indirect) {
-  return *(const uint8_t *)(indirect + 7) == 0xEB ? indirect + 9 : indirect - 7;
+RT_INLINE int is_return(uint64_t indirect) { return *(const uint8_t *)(indirect + 7) == 0xEB; }
+RT_INLINE uint64_t return_entry(uint64_t indirect) { return is_return(indirect) ? indirect + 9 : indirect - 7; }
+
+/// Remembers where an indirect transfer led, in one of the two tables: what is in the wrong one only displaces others.
+/// Nobody says which kind of transfer it was. The table that knows the target already was not asked; otherwise return
+/// points are for returns, and a wrong guess is put right at the next miss.
+RT_INLINE void remember(uint64_t target, uint64_t entry) {
+  uint64_t *jumps = (uint64_t *)BIS_FAST_TABLE + (target & 0xFFFF);
+  uint64_t *returns = (uint64_t *)BIS_RETURN_TABLE + (target & 0xFFFF);
+  uint64_t return_to = return_entry(entry);
+  if (*returns == return_to || (*jumps != entry && !is_return(entry))) *jumps = entry;
+  else *returns = return_to;
 }
 
 RT void bis_on_indirect_miss(control *c) {
@@ -108,8 +118,7 @@ RT void bis_on_indirect_miss(control *c) {
   else bis_trap(c, BIS_REASON_MISS_INDIRECT);
   // A supervisor that moved rip elsewhere (fault) leaves resume_host 0.
   if (!c->resume_host) return;
-  ((uint64_t *)BIS_FAST_TABLE)[target & 0xFFFF] = c->resume_host;
-  ((uint64_t *)BIS_RETURN_TABLE)[target & 0xFFFF] = return_entry(c->resume_host);
+  remember(target, c->resume_host);
 }
 
 RT void bis_on_expired(control *c) {
