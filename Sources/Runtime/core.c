@@ -178,7 +178,8 @@ extern char bis_enter_return_miss[] __attribute__((visibility("hidden")));
 extern char bis_enter_indirect_miss[] __attribute__((visibility("hidden")));
 RT static void fill(uint64_t table, const char *entry) {
   uint64_t count = BIS_FAST_TABLE_SIZE / 8;
-  __asm__ volatile("rep stosq" : "+D"(table), "+c"(count) : "a"(entry) : "memory");
+  // (The supervisor may call in the middle of program code, whose direction flag this is.)
+  __asm__ volatile("cld; rep stosq" : "+D"(table), "+c"(count) : "a"(entry) : "memory");
 }
 
 /// Forgets every indirect target that this process has looked up (at first, and after translations went away).
