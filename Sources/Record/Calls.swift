@@ -156,7 +156,7 @@ extension RecordSession {
   private func unmapped(_ p: RecordedProcess) throws(GuestError) {
     guard let (low, high) = p.preparedCode else { return }
     p.preparedCode = nil
-    p.guest.remove(low: low, high: high)
+    try p.guest.remove(low: low, high: high)
     try p.guest.publishRanges()
   }
 
