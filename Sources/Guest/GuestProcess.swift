@@ -64,6 +64,9 @@ public final class GuestProcess {
     return nil
   }
 
+  /// Whether some of `[low, high)` is executable memory.
+  public func hasCode(low: UInt64, high: UInt64) -> Bool { ranges.contains { $0.low < high && $0.high > low } }
+
   /// Adds executable memory; what was there before must have been removed. Call `publishRanges` afterwards.
   public func add(_ range: CodeRange) {
     let at = ranges.firstIndex { $0.low >= range.high } ?? ranges.count
@@ -234,7 +237,7 @@ public final class GuestProcess {
   public func resetFastTable() throws(GuestError) {
     guard hasStaleTargets else { return }
     hasStaleTargets = false
-    _ = try call(Region.address(BIS_LABEL_RESET_FAST_TABLE), [Region.address(BIS_LABEL_INDIRECT_MISS)])
+    _ = try call(Region.address(BIS_LABEL_RESET_FAST_TABLE), [])
   }
 
   // MARK: Calls into the stopped process

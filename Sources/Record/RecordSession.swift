@@ -29,6 +29,8 @@ final class RecordSession {
   var outcome: RecordOutcome?
   /// Addresses given to library files, so that they are the same in all processes.
   var libraryBases: [UInt64: UInt64] = [:]
+  /// Whether stored files are ELF files.
+  var libraryFiles: [UInt64: Bool] = [:]
   var takenLibraries: [(low: UInt64, high: UInt64)] = []
   var warned: Set<String> = []
   /// Sums of the processes' counters (enum bis_stat).

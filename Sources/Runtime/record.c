@@ -142,6 +142,22 @@ RT static int64_t do_fork(control *c) {
   return pid;
 }
 
+/// A mapping that the supervisor has prepared: 0 when it must see the result.
+RT static int do_map(control *c, const uint64_t a[6], uint32_t nr, uint64_t hash, int64_t *result) {
+  uint64_t file = c->answer_arg[0], known = c->answer_arg[1], length = page_up(a[1]);
+  int64_t r = *result = bis_raw6(SYS_mmap_, (long)c->arg[0], (long)c->arg[1], (long)c->arg[2], (long)c->arg[3],
+                                 (long)c->arg[4], (long)c->arg[5]);
+  if (r < 0 || (!known && bis_touches_code(c, (uint64_t)r, (uint64_t)r + length))) return 0;
+  log_event(c, BIS_KIND_SYSCALL, nr, 0, 1, (uint64_t)r, hash, a);
+  struct bis_effect_map *m = log_reserve(c, sizeof *m);
+  m->h.size = sizeof *m; m->h.kind = BIS_KIND_MAP; m->h.flags = 0; m->h.effects = 0;
+  m->address = (uint64_t)r; m->length = length; m->prot = a[2] & 7; m->flags = a[3] & 0xFFFFF;
+  m->file = (int64_t)file; m->offset = file == ~0ull ? 0 : a[5];
+  finish_call(c, (uint64_t)r);
+  log_commit(c);
+  return 1;
+}
+
 /// Returns 1 when the call is done, 0 when it is to be executed as the row says.
 RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const uint64_t a[6], uint32_t nr,
                              uint64_t hash) {
@@ -168,6 +184,9 @@ RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const u
       interrupted(c, d);
       return 1;
     }
+    break;
+  case BIS_ANSWER_MAP:
+    if (do_map(c, a, nr, hash, &r)) return 1;
     break;
   case BIS_ANSWER_THREAD:
     r = bis_make_thread(c, c->answer_arg[0], (uint32_t)c->answer_arg[1]);

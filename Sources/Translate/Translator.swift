@@ -118,11 +118,14 @@ public final class Translator {
 
   /// `code` and `domains` are this process's writable mappings of BIS_CODE and BIS_DOMAINS (both zero-filled),
   /// from their beginnings; sizes may be smaller than the program-side ranges.
+  ///
+  /// - Parameter willUse: told, before they are touched, how many bytes of code and of domains are in use from now on.
   public init(
     code: UnsafeMutableRawPointer, codeSize: Int, domains: UnsafeMutableRawPointer, domainsSize: Int,
-    entries: RuntimeEntries
+    entries: RuntimeEntries, willUse: @escaping (_ code: Int, _ domains: Int) -> Void = { _, _ in }
   ) {
-    core = Core(code: code, codeSize: codeSize, domains: domains, domainsSize: domainsSize, entries: entries)
+    core = Core(
+      code: code, codeSize: codeSize, domains: domains, domainsSize: domainsSize, entries: entries, willUse: willUse)
   }
 
   deinit { core.free() }

@@ -26,7 +26,7 @@
 #define BIS_WINDOW_BASE    0x5554D1000000 // rw- shared  control block + event ring: one slot of the rings file
 #define BIS_WINDOW_SIZE    0x000000290000
 #define BIS_PRIVATE_BASE   0x5554D2000000 // rw- private fast lookup table, runtime stack, scratch
-#define BIS_PRIVATE_SIZE   0x000000180000
+#define BIS_PRIVATE_SIZE   0x000000200000 // (one page of 2 MiB where the kernel has such)
 #define BIS_THREADS_BASE   0x5554D3000000 // rw- private threads' scratch and stacks; mapped when there is a second thread
 #define BIS_THREADS_SIZE   0x000005000000
 #define BIS_DOMAINS_BASE   0x5554D8000000 // r-- shared  hash tables guest address -> translated code
@@ -67,7 +67,6 @@
 // The layout of the region's memory file ("region file"; a memfd), by offset:
 #define BIS_FILE_RUNTIME 0x0
 #define BIS_FILE_TABLES  0x100000
-#define BIS_FILE_FAST    0x200000   // what a fast table looks like at first; mapped private
 #define BIS_FILE_DOMAINS 0x1000000
 #define BIS_FILE_CODE    0x10000000
 
@@ -280,6 +279,8 @@ enum bis_answer {
   BIS_ANSWER_MOVED = 6,   // registers and rip are new (rt_sigreturn)
   BIS_ANSWER_ERROR = 7,   // fails with answer_arg[0] (-errno): log as a plain call
   BIS_ANSWER_THREAD = 8,  // clone with flags answer_arg[0]: thread number answer_arg[1] is prepared; then REASON_AFTER
+  BIS_ANSWER_MAP = 9,     // mmap with arg[0..5]; logged as a mapping of file answer_arg[0] (~0: none). answer_arg[1] = 1: its
+                          // code is known. REASON_AFTER, with nothing logged, when it fails or lies over other code
 };
 
 enum bis_stat {
