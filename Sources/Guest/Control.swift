@@ -32,14 +32,26 @@ public struct Control {
 
   /// One thread, which has the turn.
   public func resetThreads(tid: UInt64) {
+    let used = min(max(1, Int(block.pointee.turn.used)), Int(BIS_MAX_THREADS))
     let area = UnsafeMutableRawPointer(threads)
-    area.initializeMemory(as: UInt8.self, repeating: 0, count: Int(BIS_MAX_THREADS) * MemoryLayout<bis_thread>.size)
+    area.initializeMemory(as: UInt8.self, repeating: 0, count: used * MemoryLayout<bis_thread>.size)
     block.pointee.turn = bis_turn()
+    block.pointee.turn.used = 1
     block.pointee.turn.holder = 1
     block.pointee.turn.count = 1
     block.pointee.tid = tid
     threads[0].alive = 1
     threads[0].tid = tid
+  }
+
+  /// Records of threads behind this number have never been in use.
+  public var usedThreads: Int { min(Int(block.pointee.turn.used), Int(BIS_MAX_THREADS)) }
+
+  /// A free record for a new thread, to be taken into use; nil when there are too many.
+  public func freeThread() -> Int? {
+    let used = usedThreads
+    if let free = (1..<used).first(where: { threads[$0].alive == 0 }) { return free }
+    return used < Int(BIS_MAX_THREADS) ? used : nil
   }
 
   /// Whether the thread's state is the one in the control block.
@@ -49,7 +61,7 @@ public struct Control {
 
   /// Index of a thread's area; nil for a vfork child.
   public func threadIndex(_ tid: UInt64) -> Int? {
-    (0..<Int(BIS_MAX_THREADS)).first { threads[$0].alive != 0 && threads[$0].tid == tid }
+    (0..<usedThreads).first { threads[$0].alive != 0 && threads[$0].tid == tid }
   }
 
   public var threadCapacity: Int { Int(BIS_MAX_THREADS) }

@@ -64,6 +64,9 @@ public final class GuestProcess {
     return nil
   }
 
+  /// Whether some of `[low, high)` is executable memory.
+  public func hasCode(low: UInt64, high: UInt64) -> Bool { ranges.contains { $0.low < high && $0.high > low } }
+
   /// Adds executable memory; what was there before must have been removed. Call `publishRanges` afterwards.
   public func add(_ range: CodeRange) {
     let at = ranges.firstIndex { $0.low >= range.high } ?? ranges.count
@@ -267,7 +270,7 @@ public final class GuestProcess {
   public func resetFastTable() throws(GuestError) {
     guard hasStaleTargets else { return }
     hasStaleTargets = false
-    _ = try call(Region.address(BIS_LABEL_RESET_FAST_TABLE), [Region.address(BIS_LABEL_INDIRECT_MISS)])
+    _ = try call(Region.address(BIS_LABEL_RESET_FAST_TABLE), [])
   }
 
   // MARK: Calls into the stopped process
@@ -284,7 +287,9 @@ public final class GuestProcess {
     try kernel("call the runtime") { () throws(Errno) in
       let saved = try Ptrace.getRegisters(tid)
       var r = saved
-      var stack = control.block.pointee.stack_top - 0x10000
+      // Below what the runtime has on its stack; translated code has nothing there.
+      let inRegion = saved.rsp > UInt64(BIS_REGION_BASE) && saved.rsp < UInt64(BIS_REGION_END)
+      var stack = (inRegion ? saved.rsp : control.block.pointee.stack_top) - 0x100
       stack &= ~0xF
       stack -= 8
       try writeWord(tid, stack, Region.address(BIS_LABEL_STOP))

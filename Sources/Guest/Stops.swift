@@ -53,6 +53,8 @@ extension GuestProcess {
     for _ in 0..<256 {
       let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
       switch capture(r) {
+      // (an entry whose tick is not counted yet)
+      case .state where code.translator.locate(host: r.rip)?.kind == .indirectEntry: try singleStep()
       case .state: return
       case .unknown: throw .unsupported("stopped at \(String(r.rip, radix: 16)), which is no translated code")
       case .stepOn: try singleStep()

@@ -29,6 +29,8 @@ final class RecordSession {
   var outcome: RecordOutcome?
   /// Addresses given to library files, so that they are the same in all processes.
   var libraryBases: [UInt64: UInt64] = [:]
+  /// Whether stored files are ELF files.
+  var libraryFiles: [UInt64: Bool] = [:]
   var takenLibraries: [(low: UInt64, high: UInt64)] = []
   var warned: Set<String> = []
   /// Sums of the processes' counters (enum bis_stat).
@@ -175,6 +177,8 @@ final class RecordSession {
       guard try deliverSignals(p, atExpiry: false) else { return }
     case BIS_REASON_EXPIRED:
       guard try expired(p) else { return }
+    case BIS_REASON_STEP:
+      try stepThenSwitch(p)
     case BIS_REASON_CHECKSUM:
       try checksum(p)
     case BIS_REASON_WATCHED:

@@ -345,6 +345,9 @@ extension ReplaySession {
     guard let head = try checked({ () throws(ReplayError) in try p.head() }) else {
       throw divergence(p, "a fault after the end of the tape")
     }
+    if head.kind == .exit, head.flags.contains(.asynchronous) {  // killed before it came as far as this
+      return try end(p, 128 + Int32(head.value))
+    }
     let isFault = head.kind == .signal && head.value == UInt64(BIS_SIGNAL_FAULT.rawValue)
     let isEnd = head.kind == .exit && head.value2 == UInt64(BIS_EXIT_FAULT.rawValue)
     guard isFault || isEnd else {

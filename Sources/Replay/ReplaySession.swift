@@ -176,6 +176,9 @@ final class ReplaySession {
       return try event(p)
     case BIS_REASON_EXPIRED:
       return try expired(p)
+    case BIS_REASON_STEP:
+      try stepToSwitch(p)
+      return true
     case BIS_REASON_ECHO:
       takeEcho(p)
       return true

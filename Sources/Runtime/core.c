@@ -100,8 +100,18 @@ RT static int vsyscall(control *c, uint64_t target) {
 }
 
 /// Beside every indirect entry stands one for returns: behind a short jump over it, or before the entry (Entries.swift).
-RT_INLINE uint64_t return_entry(uint64_t indirect) {
-  return *(const uint8_t *)(indirect + 7) == 0xEB ? indirect + 9 : indirect - 7;
+RT_INLINE int is_return(uint64_t indirect) { return *(const uint8_t *)(indirect + 7) == 0xEB; }
+RT_INLINE uint64_t return_entry(uint64_t indirect) { return is_return(indirect) ? indirect + 9 : indirect - 7; }
+
+/// Remembers where an indirect transfer led, in one of the two tables: what is in the wrong one only displaces others.
+/// Nobody says which kind of transfer it was. The table that knows the target already was not asked; otherwise return
+/// points are for returns, and a wrong guess is put right at the next miss.
+RT_INLINE void remember(uint64_t target, uint64_t entry) {
+  uint64_t *jumps = (uint64_t *)BIS_FAST_TABLE + (target & 0xFFFF);
+  uint64_t *returns = (uint64_t *)BIS_RETURN_TABLE + (target & 0xFFFF);
+  uint64_t return_to = return_entry(entry);
+  if (*returns == return_to || (*jumps != entry && !is_return(entry))) *jumps = entry;
+  else *returns = return_to;
 }
 
 RT void bis_on_indirect_miss(control *c) {
@@ -115,8 +125,7 @@ RT void bis_on_indirect_miss(control *c) {
   else bis_trap(c, BIS_REASON_MISS_INDIRECT);
   // A supervisor that moved rip elsewhere (fault) leaves resume_host 0.
   if (!c->resume_host) return;
-  ((uint64_t *)BIS_FAST_TABLE)[target & 0xFFFF] = c->resume_host;
-  ((uint64_t *)BIS_RETURN_TABLE)[target & 0xFFFF] = return_entry(c->resume_host);
+  remember(target, c->resume_host);
 }
 
 RT void bis_on_expired(control *c) {
@@ -186,11 +195,18 @@ RT void bis_on_special(control *c) {
   }
 }
 
-extern char bis_enter_indirect_miss[] __attribute__((visibility("hidden")));
 extern char bis_enter_return_miss[] __attribute__((visibility("hidden")));
-RT static void reset_return_table(void) {
-  uint64_t *table = (uint64_t *)BIS_RETURN_TABLE;
-  for (int i = 0; i < 0x10000; i++) table[i] = (uint64_t)bis_enter_return_miss;
+extern char bis_enter_indirect_miss[] __attribute__((visibility("hidden")));
+RT static void fill(uint64_t table, const char *entry) {
+  uint64_t count = BIS_FAST_TABLE_SIZE / 8;
+  // (The supervisor may call in the middle of program code, whose direction flag this is.)
+  __asm__ volatile("cld; rep stosq" : "+D"(table), "+c"(count) : "a"(entry) : "memory");
+}
+
+/// Forgets every indirect target that this process has looked up (at first, and after translations went away).
+RT void bis_reset_fast_table(void) {
+  fill(BIS_FAST_TABLE, bis_enter_indirect_miss);
+  fill(BIS_RETURN_TABLE, bis_enter_return_miss);
 }
 
 /// Maps the region; runs on the program's stack, once. `slot` is this process's offset in the rings file.
@@ -208,10 +224,7 @@ RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t
   MAP_AT(BIS_TABLES_BASE, BIS_TABLES_SIZE, 1, MAP_SHARED_, region_fd, BIS_FILE_TABLES)
   MAP_AT(BIS_DOMAINS_BASE, BIS_DOMAINS_SIZE, 1, MAP_SHARED_ | MAP_NORESERVE_, region_fd, BIS_FILE_DOMAINS)
   MAP_AT(BIS_CODE_BASE, BIS_CODE_SIZE, 5, MAP_SHARED_ | MAP_NORESERVE_, region_fd, BIS_FILE_CODE)
-  MAP_AT(BIS_FAST_TABLE, BIS_FAST_TABLE_SIZE, 3, MAP_PRIVATE_, region_fd, BIS_FILE_FAST)
-  MAP_AT(BIS_FAST_TABLE + BIS_FAST_TABLE_SIZE, BIS_PRIVATE_SIZE - BIS_FAST_TABLE_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_,
-         -1, 0)
-  MAP_AT(BIS_THREADS_BASE, BIS_THREADS_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_ | MAP_NORESERVE_, -1, 0)
+  MAP_AT(BIS_PRIVATE_BASE, BIS_PRIVATE_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_, -1, 0)
 #undef MAP_AT
   if (rings >= 0) bis_raw6(SYS_close_, rings, 0, 0, 0, 0, 0);
   bis_raw6(SYS_close_, region_fd, 0, 0, 0, 0, 0);
@@ -222,19 +235,13 @@ RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t
     __asm__ volatile("int3" : : "a"(error), "d"(0x626973626f6f74ull));
   }
   bis_raw6(SYS_madvise_, BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 1 /* MADV_RANDOM: no read-ahead of zeros */, 0, 0, 0);
-  // Every 512 bytes of code have a page of the fast table: one call is cheaper than a fault and a copy for each.
+  // All of both tables is about to be written. One page of 2 MiB is cheaper than 256 small ones, there and later.
+  bis_raw6(SYS_madvise_, BIS_PRIVATE_BASE, BIS_PRIVATE_SIZE, 14 /* MADV_HUGEPAGE */, 0, 0, 0);
   bis_raw6(SYS_madvise_, BIS_FAST_TABLE, BIS_FAST_TABLE_SIZE, 23 /* MADV_POPULATE_WRITE */, 0, 0, 0);
   bis_raw6(SYS_madvise_, BIS_RETURN_TABLE, BIS_FAST_TABLE_SIZE, 23, 0, 0, 0);
-  reset_return_table();
+  bis_reset_fast_table();
   c->arg[1] = (uint64_t)bis_raw6(SYS_brk_, 0, 0, 0, 0, 0, 0);
   c->reason = BIS_REASON_BOOT;
-}
-
-/// Forgets every indirect target that this process has looked up (after translations went away).
-RT void bis_reset_fast_table(uint64_t miss) {
-  uint64_t *fast = (uint64_t *)BIS_FAST_TABLE;
-  for (int i = 0; i < 0x10000; i++) fast[i] = miss;
-  reset_return_table();
 }
 
 /// A fork child begins, with its own window. Translations of memory that its parent alone has now are not for it.
@@ -242,5 +249,5 @@ RT void bis_fork_child(control *c) {
   if (!c->answer_arg[4]) return;
   c->answer_arg[4] = 0;
   c->resume_host = 0;
-  bis_reset_fast_table((uint64_t)bis_enter_indirect_miss);
+  bis_reset_fast_table();
 }

@@ -74,6 +74,24 @@ bis_enter_start:
         cld
         jmp     bis_leave
 
+// A thread stands between two ticks, where another has the turn next (chaos mode); its registers are in the control block.
+        .globl  bis_enter_switch, bis_enter_replay_switch
+        .hidden bis_enter_switch, bis_enter_replay_switch, bis_on_switch, bis_on_replay_switch
+        .p2align 4
+bis_enter_switch:
+        movq    %gs:BIS_C_STACKTOP, %rsp
+        cld
+        movq    %gs:BIS_C_SELF, %rdi
+        call    bis_on_switch
+        jmp     bis_leave
+        .p2align 4
+bis_enter_replay_switch:
+        movq    %gs:BIS_C_STACKTOP, %rsp
+        cld
+        movq    %gs:BIS_C_SELF, %rdi
+        call    bis_on_replay_switch
+        jmp     bis_leave
+
 // A replay begins: the address space is emptied and built up again from the START event in the ring.
         .globl  bis_enter_replay_start
         .hidden bis_enter_replay_start, bis_replay_start

@@ -133,6 +133,12 @@ extension Core {
     return false
   }
 
+  func pastBreakpoint(_ host: UInt64) -> UInt64? {
+    guard !breakpoints.split.isEmpty else { return nil }
+    let found = breakpoints.places.contains { $0.entries.contains { program($0) == host } }
+    return found ? host + UInt64(Self.entryLength) : nil
+  }
+
   func templateEnd(_ host: UInt64) -> UInt64? {
     guard let (c, u) = unitAndChunk(at: host), offset(host) >= u.body else { return nil }
     let maps = mapBase(c)

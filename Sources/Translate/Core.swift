@@ -36,6 +36,8 @@ struct Core {
   let domainsSize: Int
   var domainsUsed = 4096
   let entries: RuntimeEntries
+  /// Told how much of code and domains is in use from now on.
+  let willUse: (Int, Int) -> Void
   let decoder = Decoder()
 
   var hot: Emitter
@@ -66,7 +68,7 @@ struct Core {
 
   init(
     code: UnsafeMutableRawPointer, codeSize: Int, domains: UnsafeMutableRawPointer, domainsSize: Int,
-    entries: RuntimeEntries
+    entries: RuntimeEntries, willUse: @escaping (Int, Int) -> Void
   ) {
     precondition(codeSize >= 256 << 10 && codeSize <= Int(BIS_CODE_SIZE), "code cache of \(codeSize) bytes")
     self.code = code
@@ -74,6 +76,7 @@ struct Core {
     self.domainMemory = domains
     self.domainsSize = domainsSize
     self.entries = entries
+    self.willUse = willUse
     hotNotes = .allocate(capacity: Self.reserve)
     coldNotes = .allocate(capacity: Self.reserve)
     hot = Emitter(at: code, programAddress: Self.codeBase, notes: hotNotes)

@@ -118,11 +118,14 @@ public final class Translator {
 
   /// `code` and `domains` are this process's writable mappings of BIS_CODE and BIS_DOMAINS (both zero-filled),
   /// from their beginnings; sizes may be smaller than the program-side ranges.
+  ///
+  /// - Parameter willUse: told, before they are touched, how many bytes of code and of domains are in use from now on.
   public init(
     code: UnsafeMutableRawPointer, codeSize: Int, domains: UnsafeMutableRawPointer, domainsSize: Int,
-    entries: RuntimeEntries
+    entries: RuntimeEntries, willUse: @escaping (_ code: Int, _ domains: Int) -> Void = { _, _ in }
   ) {
-    core = Core(code: code, codeSize: codeSize, domains: domains, domainsSize: domainsSize, entries: entries)
+    core = Core(
+      code: code, codeSize: codeSize, domains: domains, domainsSize: domainsSize, entries: entries, willUse: willUse)
   }
 
   deinit { core.free() }
@@ -223,6 +226,8 @@ public final class Translator {
   /// Whether what stands at `host` was written over by the jump of a breakpoint before it: a process that stopped there
   /// must go on through the tables.
   public func isOverwritten(_ host: UInt64) -> Bool { core.isOverwritten(host) }
+  /// What follows the way into the runtime of a breakpoint that begins at `host`.
+  public func pastBreakpoint(_ host: UInt64) -> UInt64? { core.pastBreakpoint(host) }
   /// Program-side address of the first byte behind the template that contains `host`, if it is hot code.
   public func templateEnd(_ host: UInt64) -> UInt64? { core.templateEnd(host) }
 
