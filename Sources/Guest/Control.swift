@@ -64,11 +64,9 @@ public struct Control {
     (0..<usedThreads).first { threads[$0].alive != 0 && threads[$0].tid == tid }
   }
 
-  public var threadCapacity: Int { Int(BIS_MAX_THREADS) }
-
   /// Threads that do not have the turn.
   public func otherThreads() -> [Int32] {
-    (0..<Int(BIS_MAX_THREADS)).filter { threads[$0].alive != 0 && threads[$0].tid != block.pointee.tid }
+    (0..<usedThreads).filter { threads[$0].alive != 0 && threads[$0].tid != block.pointee.tid }
       .map { Int32(truncatingIfNeeded: threads[$0].tid) }
   }
 

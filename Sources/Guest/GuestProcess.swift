@@ -176,7 +176,7 @@ public final class GuestProcess {
       block.pointee.rip = l.guest
       block.pointee.resume_host = 0
     }
-    for t in 0..<control.threadCapacity where control.threads[t].alive != 0 {
+    for t in 0..<control.usedThreads where control.threads[t].alive != 0 {
       guard isForeign(control.threads[t].resume_host) != nil,
         let l = code.translator.locate(host: control.threads[t].resume_host)
       else { continue }

@@ -29,7 +29,13 @@ public final class Slot {
   }
   /// Takes over another process's window as it is: state, ranges and what is in the first segment (replay uses no other).
   public func copyAll(of other: Slot) {
-    let threads = max(1, Int(other.control.block.pointee.turn.used))
+    let threads = max(1, other.control.usedThreads)
+    // (records that another process had in use before)
+    let stale = control.usedThreads
+    if stale > threads {
+      UnsafeMutableRawPointer(control.threads + threads).initializeMemory(
+        as: UInt8.self, repeating: 0, count: (stale - threads) * MemoryLayout<bis_thread>.stride)
+    }
     let state = MemoryLayout<bis_control>.offset(of: \.threads)! + threads * MemoryLayout<bis_thread>.stride
     control.base.copyMemory(from: other.control.base, byteCount: min(state, Int(BIS_CONTROL_SIZE)))
     let used = max(Int(BIS_SEGMENT_HEADER), Int(other.control.block.pointee.ring_end))
