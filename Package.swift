@@ -51,20 +51,31 @@ let package = Package(
     // gdb's remote protocol (pure).
     .target(name: "RSP", swiftSettings: hot),
 
-    .target(name: "Record",
-      dependencies: ["Guest", "Tape", "Trace", "CABI", "CPUModel", "Linux", "Syscalls", "Translate", "BisRuntime"], swiftSettings: swift),
-    .target(name: "Replay",
-      dependencies: ["Guest", "Tape", "Trace", "CABI", "CPUModel", "Linux", "Syscalls", "Translate", "BisRuntime"], swiftSettings: swift),
+    .target(
+      name: "Record",
+      dependencies: ["Guest", "Tape", "Trace", "CABI", "CPUModel", "Linux", "Syscalls", "Translate", "BisRuntime"],
+      swiftSettings: swift),
+    .target(
+      name: "Replay",
+      dependencies: ["Guest", "Tape", "Trace", "CABI", "CPUModel", "Linux", "Syscalls", "Translate", "BisRuntime"],
+      swiftSettings: swift),
+
+    .target(
+      name: "Debug", dependencies: ["RSP", "Replay", "Guest", "Trace", "Tape", "CPUModel", "Linux"],
+      swiftSettings: swift),
 
     // What people run.
     .executableTarget(
       name: "bis",
       dependencies: [
-        "Record", "Replay", "Guest", "Trace", "Tape", "CPUModel", "Syscalls", "Linux", "CLinux",
+        "Record", "Replay", "Debug", "RSP", "Guest", "Trace", "Tape", "CPUModel", "Syscalls", "Linux", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
     .executableTarget(name: "bis-tables", swiftSettings: swift),
     .executableTarget(name: "bis-fuzz-tape", dependencies: ["Tape", "Trace"], path: "Fuzz", swiftSettings: swift),
+
+    .executableTarget(
+      name: "bis-walk", dependencies: ["Replay", "Guest"], path: "Tests/EngineWalk", swiftSettings: swift),
 
     // Tests. What needs tracees runs in Tests/Conformance and Tests/TranslateHarness, in processes of their own.
     .testTarget(name: "CPUModelTests", dependencies: ["CPUModel", "CABI"], swiftSettings: swift),
@@ -72,6 +83,7 @@ let package = Package(
     .testTarget(name: "TapeTests", dependencies: ["Tape", "CABI"], swiftSettings: swift),
     .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: swift),
     .testTarget(name: "RSPTests", dependencies: ["RSP"], swiftSettings: swift),
+    .testTarget(name: "ReplayTests", dependencies: ["Replay", "Guest"], swiftSettings: swift),
     .testTarget(name: "TraceTests", dependencies: ["Trace", "Tape", "CABI"], swiftSettings: swift),
   ]
 )

@@ -46,6 +46,70 @@ int main(int argc, char **argv) {
   printf("%ld\n", s);
 }
 """
+THREADS = r"""
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+static long n;
+static void *f(void *p) {
+  unsigned long s = (long)p;
+  for (long i = 0; i < n; i++) { s = s * 6364136223846793005 + 1442695040888963407; if (s >> 62 == 1) s ^= i; }
+  return (void *)s;
+}
+int main(int argc, char **argv) {
+  unsigned long r = 0;
+  pthread_t t[4];
+  n = atol(argv[1]);
+  for (long i = 0; i < 4; i++) pthread_create(&t[i], 0, f, (void *)i);
+  for (int i = 0; i < 4; i++) { void *x; pthread_join(t[i], &x); r += (unsigned long)x; }
+  printf("%lu\n", r);
+}
+"""
+MUTEX = r"""
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+static volatile long total;
+static long n;
+static void *f(void *p) {
+  for (long i = 0; i < n; i++) { pthread_mutex_lock(&m); total++; pthread_mutex_unlock(&m); }
+  return 0;
+}
+int main(int argc, char **argv) {
+  pthread_t t[4];
+  n = atol(argv[1]);
+  for (int i = 0; i < 4; i++) pthread_create(&t[i], 0, f, 0);
+  for (int i = 0; i < 4; i++) pthread_join(t[i], 0);
+  printf("%ld\n", total);
+}
+"""
+SWITCHES = r"""
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static long n;
+static int turn;
+static void *f(void *p) {
+  for (long i = 0; i < n; i++) {
+    pthread_mutex_lock(&m);
+    while (turn != (long)p) pthread_cond_wait(&changed, &m);
+    turn = !turn;
+    pthread_cond_signal(&changed);
+    pthread_mutex_unlock(&m);
+  }
+  return 0;
+}
+int main(int argc, char **argv) {
+  pthread_t t[2];
+  n = atol(argv[1]);
+  for (long i = 0; i < 2; i++) pthread_create(&t[i], 0, f, (void *)i);
+  for (int i = 0; i < 2; i++) pthread_join(t[i], 0);
+  puts("done");
+}
+"""
 PYTHON = r"""
 import random
 random.seed(1)
@@ -157,6 +221,7 @@ class Workload:
     setup: str = ""
     before: str = ""                # run before each round, not measured
     rows: tuple = ("warm",)
+    one_core: bool = False          # natively on one core only
 
 
 def workloads():
@@ -179,4 +244,9 @@ def workloads():
         w("forks", "bash running /bin/true 500 times", ["bash", "-c", "for ((i = 0; i < 500; i++)); do /bin/true; done"], 3.0),
         w("make", "make -j2 of 60 C files", ["make", "-s", "-j2"], 2.5, PROJECT, "rm -f *.o program"),
         w("calls", "10 million cheap system calls", ["./p", "10000000"], 2.5, compiled(CALLS)),
+        # Threads of a recorded process take turns: their ratios are to native on one core.
+        w("threads", "4 compute threads, native on one core", ["./p", "100000000"], 1.3, compiled(THREADS, "-O2 -pthread"), one_core=True),
+        w("mutex", "4 threads with one mutex, native on one core", ["./p", "20000000"], 3.0, compiled(MUTEX, "-O2 -pthread"), one_core=True),
+        w("switches", "200,000 hand-overs between two threads, native on one core", ["./p", "100000"], 3.0, compiled(SWITCHES, "-O2 -pthread"),
+          one_core=True),
     ]

@@ -22,7 +22,7 @@ public struct Control {
   }
   public var standardStreams: UnsafeMutablePointer<UInt8> { (base + 0xC20).assumingMemoryBound(to: UInt8.self) }
   public var path: UnsafeMutablePointer<UInt8> { (base + 0x1020).assumingMemoryBound(to: UInt8.self) }
-  public static let pathCapacity = 992
+  public static let pathCapacity = 848
   public var ranges: UnsafeMutablePointer<bis_range> { (base + 0x1400).assumingMemoryBound(to: bis_range.self) }
 
   /// What belongs to each thread while another has the turn.
@@ -32,14 +32,26 @@ public struct Control {
 
   /// One thread, which has the turn.
   public func resetThreads(tid: UInt64) {
+    let used = min(max(1, Int(block.pointee.turn.used)), Int(BIS_MAX_THREADS))
     let area = UnsafeMutableRawPointer(threads)
-    area.initializeMemory(as: UInt8.self, repeating: 0, count: Int(BIS_MAX_THREADS) * MemoryLayout<bis_thread>.size)
+    area.initializeMemory(as: UInt8.self, repeating: 0, count: used * MemoryLayout<bis_thread>.size)
     block.pointee.turn = bis_turn()
+    block.pointee.turn.used = 1
     block.pointee.turn.holder = 1
     block.pointee.turn.count = 1
     block.pointee.tid = tid
     threads[0].alive = 1
     threads[0].tid = tid
+  }
+
+  /// Records of threads behind this number have never been in use.
+  public var usedThreads: Int { min(Int(block.pointee.turn.used), Int(BIS_MAX_THREADS)) }
+
+  /// A free record for a new thread, to be taken into use; nil when there are too many.
+  public func freeThread() -> Int? {
+    let used = usedThreads
+    if let free = (1..<used).first(where: { threads[$0].alive == 0 }) { return free }
+    return used < Int(BIS_MAX_THREADS) ? used : nil
   }
 
   /// Whether the thread's state is the one in the control block.
@@ -49,7 +61,13 @@ public struct Control {
 
   /// Index of a thread's area; nil for a vfork child.
   public func threadIndex(_ tid: UInt64) -> Int? {
-    (0..<Int(BIS_MAX_THREADS)).first { threads[$0].alive != 0 && threads[$0].tid == tid }
+    (0..<usedThreads).first { threads[$0].alive != 0 && threads[$0].tid == tid }
+  }
+
+  /// Threads that do not have the turn.
+  public func otherThreads() -> [Int32] {
+    (0..<usedThreads).filter { threads[$0].alive != 0 && threads[$0].tid != block.pointee.tid }
+      .map { Int32(truncatingIfNeeded: threads[$0].tid) }
   }
 
   /// Something is to be delivered to a stopped thread.
@@ -102,6 +120,8 @@ public struct Control {
     let done = ticks
     block.pointee.tick_target = target
     var share: UInt64 = 1 << 60
+    let debug = block.pointee.debug
+    let target = debug.flags & UInt64(BIS_DEBUG_TICKS.rawValue) != 0 ? min(target, debug.ticks) : target
     if target != .max {
       let left = target > done ? target - done : 0
       share = left == 0 ? 1 : (left - 1) / UInt64(BIS_TICK_WORDS) + 1

@@ -64,6 +64,9 @@ public final class GuestProcess {
     return nil
   }
 
+  /// Whether some of `[low, high)` is executable memory.
+  public func hasCode(low: UInt64, high: UInt64) -> Bool { ranges.contains { $0.low < high && $0.high > low } }
+
   /// Adds executable memory; what was there before must have been removed. Call `publishRanges` afterwards.
   public func add(_ range: CodeRange) {
     let at = ranges.firstIndex { $0.low >= range.high } ?? ranges.count
@@ -152,6 +155,39 @@ public final class GuestProcess {
     try publishRanges()
   }
 
+  /// The code of a copy of a stopped process: shared domains stay shared, memory of its own gets fresh ones, and whoever
+  /// is to go on in translations of such memory goes on through the tables.
+  public func copyCode(of other: GuestProcess) throws(GuestError) {
+    guard other.ranges.contains(where: { $0.image == nil }) else {
+      ranges = other.ranges
+      guarded = other.guarded
+      writableCode = other.writableCode
+      publishedGeneration = other.publishedGeneration
+      return
+    }
+    try inherit(from: other)
+    guard other.hasPrivateCode else { return }
+    func isForeign(_ host: UInt64) -> CodeRange? {
+      guard let l = code.translator.locate(host: host), l.kind == .instruction else { return nil }
+      return other.ranges.first { $0.image == nil && $0.domain == l.domain }
+    }
+    let block = control.block
+    if isForeign(block.pointee.resume_host) != nil, let l = code.translator.locate(host: block.pointee.resume_host) {
+      block.pointee.rip = l.guest
+      block.pointee.resume_host = 0
+    }
+    for t in 0..<control.usedThreads where control.threads[t].alive != 0 {
+      guard isForeign(control.threads[t].resume_host) != nil,
+        let l = code.translator.locate(host: control.threads[t].resume_host)
+      else { continue }
+      control.threads[t].rip = l.guest
+      control.threads[t].resume_host = 0
+    }
+    try resetFastTable()
+    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    if isForeign(r.rip) != nil { try restart() }
+  }
+
   // MARK: Translation
 
   /// Translates at a guest address; nil when no executable memory is there (the program faults).
@@ -234,7 +270,7 @@ public final class GuestProcess {
   public func resetFastTable() throws(GuestError) {
     guard hasStaleTargets else { return }
     hasStaleTargets = false
-    _ = try call(Region.address(BIS_LABEL_RESET_FAST_TABLE), [Region.address(BIS_LABEL_INDIRECT_MISS)])
+    _ = try call(Region.address(BIS_LABEL_RESET_FAST_TABLE), [])
   }
 
   // MARK: Calls into the stopped process
@@ -251,7 +287,9 @@ public final class GuestProcess {
     try kernel("call the runtime") { () throws(Errno) in
       let saved = try Ptrace.getRegisters(tid)
       var r = saved
-      var stack = control.block.pointee.stack_top - 0x10000
+      // Below what the runtime has on its stack; translated code has nothing there.
+      let inRegion = saved.rsp > UInt64(BIS_REGION_BASE) && saved.rsp < UInt64(BIS_REGION_END)
+      var stack = (inRegion ? saved.rsp : control.block.pointee.stack_top) - 0x100
       stack &= ~0xF
       stack -= 8
       try writeWord(tid, stack, Region.address(BIS_LABEL_STOP))
@@ -268,6 +306,7 @@ public final class GuestProcess {
         let status = try wait(for: tid)
         guard case .stopped(let reason) = status.kind else { throw Errno(code: 3) }
         if case .signal(5) = reason { break }
+        if case .signal(11) = reason { try passGuestAccessFault() }
       }
       let result = try Ptrace.getRegisters(tid).rax
       try Ptrace.setRegisters(tid, saved)

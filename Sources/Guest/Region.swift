@@ -18,7 +18,7 @@ public final class Region {
   private let domains: Mapping
   private let code: Mapping
 
-  /// Makes the memory file and fills in runtime, tables and the first fast table.
+  /// Makes the memory file and fills in runtime and tables.
   ///
   /// - Throws: `Errno` when the kernel gives no memory file or mapping.
   public init(profile: CPUProfile) throws(Errno) {
@@ -27,8 +27,10 @@ public final class Region {
     file = try Descriptor.memory(name: "bis-region", size: size)
     runtime = try Region.map(file.raw, Int(BIS_FILE_RUNTIME), Int(BIS_RUNTIME_SIZE))
     tables = try Region.map(file.raw, Int(BIS_FILE_TABLES), Int(BIS_TABLES_SIZE))
-    domains = try Region.map(file.raw, Int(BIS_FILE_DOMAINS), Int(BIS_DOMAINS_SIZE))
-    code = try Region.map(file.raw, Int(BIS_FILE_CODE), Int(BIS_CODE_SIZE))
+    domains = try HugePages.map(fd: file.raw, offset: Int(BIS_FILE_DOMAINS), length: Int(BIS_DOMAINS_SIZE))
+    code = try HugePages.map(fd: file.raw, offset: Int(BIS_FILE_CODE), length: Int(BIS_CODE_SIZE))
+    let domainPages = HugePages(domains)
+    let codePages = HugePages(code)
     precondition(bis_runtime_size() <= Int(BIS_RUNTIME_SIZE))
     runtime.base.copyMemory(from: bis_runtime_bytes()!, byteCount: bis_runtime_size())
     translator = Translator(
@@ -36,10 +38,11 @@ public final class Region {
       entries: RuntimeEntries(
         syscall: Region.address(BIS_LABEL_SYSCALL), special: Region.address(BIS_LABEL_SPECIAL),
         exitDirect: Region.address(BIS_LABEL_EXIT_DIRECT),
-        indirectMiss: Region.address(BIS_LABEL_INDIRECT_MISS), expired: Region.address(BIS_LABEL_EXPIRED)))
-    let fast = try Region.map(file.raw, Int(BIS_FILE_FAST), Int(BIS_FAST_TABLE_SIZE))
-    let words = fast.base.bindMemory(to: UInt64.self, capacity: 0x10000)
-    words.update(repeating: Region.address(BIS_LABEL_INDIRECT_MISS), count: 0x10000)
+        indirectMiss: Region.address(BIS_LABEL_INDIRECT_MISS), expired: Region.address(BIS_LABEL_EXPIRED)),
+      willUse: {
+        codePages.prepare($0)
+        domainPages.prepare($1)
+      })
     fillTables()
   }
 
@@ -88,6 +91,10 @@ public final class Region {
       (tables.base + Int(BIS_TABLES_CPUID)).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
     }
     (tables.base + Int(BIS_TABLES_HEADER)).storeBytes(of: header, as: bis_tables_header.self)
+  }
+
+  func putBreakpoints(_ bytes: [UInt8]) {
+    put(bytes, at: Int(BIS_TABLES_BREAKPOINTS), limit: Int(BIS_TABLES_BREAKPOINTS + BIS_TABLES_BREAKPOINTS_SIZE))
   }
 
   private func put(_ bytes: [UInt8], at offset: Int, limit: Int) {

@@ -27,7 +27,23 @@ public final class Slot {
   public func copyState(of other: Slot) {
     control.base.copyMemory(from: other.control.base, byteCount: Slot.stateSize)
   }
+  /// Takes over another process's window as it is: state, ranges and what is in the first segment (replay uses no other).
+  public func copyAll(of other: Slot) {
+    let threads = max(1, other.control.usedThreads)
+    // (records that another process had in use before)
+    let stale = control.usedThreads
+    if stale > threads {
+      UnsafeMutableRawPointer(control.threads + threads).initializeMemory(
+        as: UInt8.self, repeating: 0, count: (stale - threads) * MemoryLayout<bis_thread>.stride)
+    }
+    let state = MemoryLayout<bis_control>.offset(of: \.threads)! + threads * MemoryLayout<bis_thread>.stride
+    control.base.copyMemory(from: other.control.base, byteCount: min(state, Int(BIS_CONTROL_SIZE)))
+    let used = max(Int(BIS_SEGMENT_HEADER), Int(other.control.block.pointee.ring_end))
+    control.segment(0).copyMemory(from: other.control.segment(0), byteCount: min(used, Int(BIS_SEGMENT_SIZE)))
+  }
   private static let stateSize = MemoryLayout<bis_control>.offset(of: \.ranges)!
+  /// Bytes of the control block that the file has room for; more when there are many threads.
+  fileprivate var allocated = Int(BIS_CONTROL_FIRST)
 }
 
 /// The rings file of a session: slot 0 holds what all processes share (the order stamp), the others one process
@@ -75,7 +91,9 @@ public final class Rings {
     let index = used
     let window = Int(BIS_WINDOW_SIZE)
     if isFile {
-      try file.allocate(offset: index * window, length: window)
+      let control = Int(BIS_CONTROL_SIZE)
+      try file.allocate(offset: index * window, length: Int(BIS_CONTROL_FIRST))
+      try file.allocate(offset: index * window + control, length: window - control)
     } else {
       try file.truncate(to: (index + 1) * window)
     }
@@ -85,6 +103,15 @@ public final class Rings {
     madvise(mapping.base, window, MADV_RANDOM)
     used += 1
     return Slot(index: index, mapping: mapping)
+  }
+
+  /// Makes room in the file for the record of a slot's thread.
+  public func makeRoom(for thread: Int, in slot: Slot) throws(Errno) {
+    let end = MemoryLayout<bis_control>.offset(of: \.threads)! + (thread + 1) * MemoryLayout<bis_thread>.size
+    guard isFile, end > slot.allocated else { return }
+    let more = min(0x10000, Int(BIS_CONTROL_SIZE) - slot.allocated)
+    try file.allocate(offset: Int(slot.offset) + slot.allocated, length: more)
+    slot.allocated += more
   }
 
   /// The slot's process is gone and its ring is flushed.

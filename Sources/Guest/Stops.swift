@@ -53,6 +53,8 @@ extension GuestProcess {
     for _ in 0..<256 {
       let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
       switch capture(r) {
+      // (an entry whose tick is not counted yet)
+      case .state where code.translator.locate(host: r.rip)?.kind == .indirectEntry: try singleStep()
       case .state: return
       case .unknown: throw .unsupported("stopped at \(String(r.rip, radix: 16)), which is no translated code")
       case .stepOn: try singleStep()
@@ -141,6 +143,18 @@ extension GuestProcess {
     throw .unsupported("an instruction that writes more than 64 watched pages")
   }
 
+  /// The same, inside `call`.
+  func passGuestAccessFault() throws(Errno) {
+    var r = try Ptrace.getRegisters(tid)
+    guard
+      [BIS_LABEL_PEEK_ACCESS, BIS_LABEL_POKE_ACCESS, BIS_LABEL_COPY_ACCESS].contains(where: {
+        Region.address($0) == r.rip
+      })
+    else { throw .badAddress }
+    r.rip = Region.address(BIS_LABEL_GUEST_FAULT)
+    try Ptrace.setRegisters(tid, r)
+  }
+
   /// The runtime read or wrote the program's memory for it and that faulted. True when it could be told so.
   public func handleGuestAccessFault(_ r: Registers) throws(GuestError) -> Bool {
     let places = [BIS_LABEL_PEEK_ACCESS, BIS_LABEL_POKE_ACCESS, BIS_LABEL_COPY_ACCESS]
@@ -151,27 +165,5 @@ extension GuestProcess {
       try Ptrace.setRegisters(tid, r)
     }
     return true
-  }
-
-  /// RFLAGS with the arithmetic flags cleared where the code at rip overwrites them before reading any: translated
-  /// code may have clobbered them there, differently on different paths.
-  public func canonicaliseFlags() throws(GuestError) {
-    let guest = control.rip
-    guard let r = range(at: guest) else { return }
-    let dead: Bool
-    if let image = r.image {
-      let offset = Int(r.low &- r.imageBase)
-      let available = max(0, min(Int(r.high - r.low), image.bytes.count - offset))
-      dead = code.translator.flagsAreDead(
-        atGuest: guest, domain: r.domain,
-        view: CodeView(base: r.low, bytes: UnsafeRawBufferPointer(rebasing: image.bytes[offset..<offset + available])))
-    } else {
-      let low = max(r.low, guest & ~0xFFF)
-      let bytes = try read(low, Int(min(r.high, low + 0x2000) - low))
-      dead = bytes.withUnsafeBytes {
-        code.translator.flagsAreDead(atGuest: guest, domain: r.domain, view: CodeView(base: low, bytes: $0))
-      }
-    }
-    if dead { control.block.pointee.rflags &= ~0x8D5 }
   }
 }

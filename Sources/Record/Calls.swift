@@ -76,6 +76,9 @@ extension RecordSession {
     let ok = result >= 0 || result < -4095
     switch Int(call.number) {
     case 9 where ok: try mapped(p, call, UInt64(bitPattern: result))
+    case 9:
+      try unmapped(p)
+      try finish(p, call, result)
     case 10 where ok: try protected(p, call)
     case 11 where ok:
       let length = (a[1] + 4095) & ~4095
@@ -101,6 +104,7 @@ extension RecordSession {
   // MARK: Mappings
 
   private func map(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
+    p.preparedCode = nil
     var call = call
     var a = call.arguments
     let fixed = a[3] & 0x100010 != 0
@@ -125,23 +129,63 @@ extension RecordSession {
           }
           return try through(p, call, a)
         }
-        guard let file = try? files.store(path: path) else {
+        guard let file = try? files.store(path: path, identity: identity(of: path)) else {
           return try through(p, call, a)
         }
         call.file = file
-        if !fixed, isELF(path) { placeLibrary(p, file, status, &a) }
+        if !fixed, isELF(file, path) { placeLibrary(p, file, status, &a) }
       }
     }
     p.pending = call
     try through(p, call, a)
+    try prepareMap(p, call, a, length)
   }
 
-  private func isELF(_ path: String) -> Bool {
-    guard let file = try? Descriptor.open(path, flags: O_RDONLY), let bytes = try? file.pread(count: 4, offset: 0)
-    else {
-      return false
+  /// Saves the stop after the call where its outcome is known: the runtime logs it then. Code that will be there is told
+  /// to the process beforehand; `unmapped` takes that back.
+  private func prepareMap(
+    _ p: RecordedProcess, _ call: PendingCall, _ a: [UInt64], _ length: UInt64
+  ) throws(GuestError) {
+    // (what has to do with shared memory is seen by the supervisor when it is done)
+    if a[3] & 1 != 0 || p.control.block.pointee.shared_count != 0 { return }
+    let executable = a[2] & 4 != 0
+    if a[3] & 0x10 != 0 {  // MAP_FIXED: it replaces what is there
+      let (end, overflow) = a[0].addingReportingOverflow(length)
+      guard !overflow, length > 0, a[0] & 4095 == 0, !p.guest.hasCode(low: a[0], high: end) else { return }
+      if executable {
+        try addCode(p, a[0], end, Int(a[2] & 7), call.file, a[5])
+        try p.guest.publishRanges()
+        p.preparedCode = (a[0], end)
+      }
+    } else if executable {
+      return
     }
-    return bytes == [0x7F, 0x45, 0x4C, 0x46]
+    p.control.answers[0] = call.file ?? .max
+    p.control.answers[1] = executable ? 1 : 0
+    p.control.block.pointee.answer = UInt64(BIS_ANSWER_MAP.rawValue)
+  }
+
+  /// A mapping failed: the code that it would have brought is not there.
+  private func unmapped(_ p: RecordedProcess) throws(GuestError) {
+    guard let (low, high) = p.preparedCode else { return }
+    p.preparedCode = nil
+    try p.guest.remove(low: low, high: high)
+    try p.guest.publishRanges()
+  }
+
+  private func identity(of path: String) -> FileIdentity? {
+    var status = stat()
+    return stat(path, &status) == 0 ? FileIdentity(status) : nil
+  }
+
+  private func isELF(_ file: UInt64, _ path: String) -> Bool {
+    if let known = libraryFiles[file] { return known }
+    guard let descriptor = try? Descriptor.open(path, flags: O_RDONLY),
+      let bytes = try? descriptor.pread(count: 4, offset: 0)
+    else { return false }
+    let answer = bytes == [0x7F, 0x45, 0x4C, 0x46]
+    libraryFiles[file] = answer
+    return answer
   }
 
   /// The same library lies at the same address in every process of the trace, so that translations are shared; near

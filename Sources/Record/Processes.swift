@@ -25,25 +25,38 @@ extension RecordSession {
     static let intoCgroup: UInt64 = 0x2_0000_0000
   }
 
-  /// The arguments of every way to make a process: flags (with the exit signal), stack, ptid, ctid, tls.
-  private func cloneArguments(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) -> [UInt64]? {
+  /// Arguments of clone: flags (with the exit signal), stack, ptid, ctid, tls; or why they are none (`-errno`).
+  private enum CloneArguments {
+    case valid([UInt64])
+    case wrong(Int64)
+  }
+
+  /// The arguments of every way to make a process.
+  private func cloneArguments(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) -> CloneArguments {
     let a = call.arguments
     switch call.number {
-    case 57: return [17, 0, 0, 0, 0]
-    case 58: return [Clone.vm | Clone.vfork | 17, 0, 0, 0, 0]
-    case 56: return [a[0], a[1], a[2], a[3], a[4]]
+    case 57: return .valid([17, 0, 0, 0, 0])
+    case 58: return .valid([Clone.vm | Clone.vfork | 17, 0, 0, 0, 0])
+    case 56: return .valid([a[0], a[1], a[2], a[3], a[4]])
     default:
-      guard a[1] >= 64, a[1] <= 4096, let bytes = try? p.guest.read(a[0], 64) else { return nil }
+      guard a[1] >= 64 else { return .wrong(-22) }
+      guard a[1] <= 4096 else { return .wrong(-7) }
+      guard let bytes = try? p.guest.read(a[0], 64) else { return .wrong(-14) }
       let w = bytes.withUnsafeBytes { b in (0..<8).map { b.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) } }
       let stack = w[5] == 0 ? 0 : w[5] &+ w[6]
       let ptid = w[0] & Clone.pidFD != 0 ? w[1] : w[3]
-      if w[0] & Clone.pidFD != 0, w[0] & Clone.parentSetTID != 0 { return nil }
-      return [w[0] & ~0xFF | w[4] & 0xFF, stack, ptid, w[2], w[7]]
+      if w[0] & Clone.pidFD != 0, w[0] & Clone.parentSetTID != 0 { return .wrong(-38) }
+      if (w[5] == 0) != (w[6] == 0) || w[4] > 64 || (w[0] & Clone.thread != 0 && w[4] != 0) { return .wrong(-22) }
+      return .valid([w[0] & ~0xFF | w[4] & 0xFF, stack, ptid, w[2], w[7]])
     }
   }
 
   func clone(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
-    guard let c = try cloneArguments(p, call) else { return try finish(p, call, -38) }
+    let c: [UInt64]
+    switch try cloneArguments(p, call) {
+    case .valid(let arguments): c = arguments
+    case .wrong(let error): return try finish(p, call, error)
+    }
     let block = p.control.block
     if c[0] & Clone.thread != 0 { return try makeThread(p, call, c) }
     if c[0] & (Clone.intoCgroup | Clone.clearSignalHandlers) != 0 { return try finish(p, call, -38) }
@@ -83,12 +96,16 @@ extension RecordSession {
     let block = control.block
     guard c[0] & Clone.vm != 0, c[0] & Clone.sigHand != 0 else { return try finish(p, call, -22) }
     guard p.vforkParents.isEmpty, c[0] & Clone.pidFD == 0 else { return try finish(p, call, -11) }
-    guard let index = (1..<Int(BIS_MAX_THREADS)).first(where: { control.threads[$0].alive == 0 }) else {
+    guard let index = control.freeThread() else {
       warn(
         "\(p.executable) (pid \(p.guest.pid)) has \(BIS_MAX_THREADS) threads: more are not supported in this "
           + "version; the call fails with EAGAIN")
       return try finish(p, call, -11)
     }
+    try kernel("make room for a thread (is the disk full?)") { () throws(Errno) in
+      try rings.makeRoom(for: index, in: p.guest.slot)
+    }
+    block.pointee.turn.used = max(block.pointee.turn.used, UInt32(index) + 1)
     let t = control.threads + index
     t.pointee = bis_thread()
     UnsafeMutableRawPointer(t).copyMemory(from: control.base, byteCount: 16 * 8)
@@ -304,9 +321,8 @@ extension RecordSession {
     guard p.guest.tid == tid, p.guest.pid == tid.rawValue, !p.endWritten else { return }
     let status = try kernel("ask for the exit status") { () throws(Errno) in try Ptrace.eventMessage(tid) }
     let signal = status & 0x7F
-    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
-    var flags: EventFlags = []
-    if p.guest.place(r.rip) == .translated { flags.insert(.asynchronous) }
+    // Killed at any instruction, of its own or of the runtime: a replay ends at the next tick or event.
+    let flags: EventFlags = signal == 0 ? [] : .asynchronous
     try append(
       p,
       EventHead(

@@ -18,6 +18,8 @@ public struct RecordOptions {
   public var checksumEvery = 0
   /// Leave address-space randomisation on.
   public var keepASLR = false
+  /// Chaos mode: the seed of its random decisions; nil: off.
+  public var chaosSeed: UInt64?
   /// Wait for all processes, not only for the program itself.
   public var waitForAll = false
   public init() {}

@@ -30,6 +30,8 @@ final class RecordSession {
   var outcome: RecordOutcome?
   /// Addresses given to library files, so that they are the same in all processes.
   var libraryBases: [UInt64: UInt64] = [:]
+  /// Whether stored files are ELF files.
+  var libraryFiles: [UInt64: Bool] = [:]
   var takenLibraries: [(low: UInt64, high: UInt64)] = []
   var warned: Set<String> = []
   /// Memory that processes share, and who waits for parts of it.
@@ -195,6 +197,8 @@ final class RecordSession {
       guard try deliverSignals(p, atExpiry: false) else { return }
     case BIS_REASON_EXPIRED:
       guard try expired(p) else { return }
+    case BIS_REASON_STEP:
+      try stepThenSwitch(p)
     case BIS_REASON_CHECKSUM:
       try checksum(p)
     case BIS_REASON_WATCHED:

@@ -75,6 +75,8 @@ final class RecordedProcess {
   var children: [(pid: Int32, tape: UInt64)] = []
   var executable = ""
   var arguments: [String] = []
+  /// Code of the mapping under way, told to the process before it is there.
+  var preparedCode: (low: UInt64, high: UInt64)?
   /// Library files that lie at their place (file numbers).
   var libraries: Set<UInt64> = []
   var control: Control { guest.control }

@@ -126,7 +126,6 @@ extension RecordSession {
     var flags: EventFlags = []
     if atExpiry {
       flags.insert(.asynchronous)
-      try p.guest.canonicaliseFlags()
     } else if block.pointee.restart_syscall != 0 {
       flags.insert(.atEntry)
     }
@@ -250,7 +249,6 @@ extension RecordSession {
     case .outside:
       throw .unsupported("the program left translated code at \(String(r.rip, radix: 16)): signal \(info.signo)")
     }
-    try p.guest.canonicaliseFlags()
     var information = info
     if [4, 5, 8].contains(info.signo), info.code != 0x80 { information.words[2] = p.control.rip }
     return try deliverFault(p, information)
@@ -297,7 +295,6 @@ extension RecordSession {
     info.words[0] = UInt64(UInt32(bitPattern: signal))
     info.words[1] = UInt64(UInt32(bitPattern: code))
     info.words[2] = address
-    try p.guest.canonicaliseFlags()
     return try deliverFault(p, info)
   }
 }

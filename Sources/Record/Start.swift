@@ -51,6 +51,7 @@ extension RecordSession {
     }
     r.cpuProfile = profile.encode()
     r.options = ["checksum": String(options.checksumEvery), "aslr": options.keepASLR ? "1" : "0", "cpu": options.cpu]
+    if let seed = options.chaosSeed { r.options["chaos"] = String(seed) }
     return r
   }
 
@@ -140,6 +141,9 @@ extension RecordSession {
     control.setTicks(target: .max)
     for i in 0..<16 { control.stats[i] = 0 }
     control.resetThreads(tid: UInt64(p.guest.tid.rawValue))
+    if let seed = options.chaosSeed {
+      block.pointee.turn.chaos = RecordSession.chaosState(seed: seed, tape: p.sink.number)
+    }
     block.pointee.pid = UInt64(p.guest.pid)
     block.pointee.own_slot_offset = p.guest.slot.offset
   }

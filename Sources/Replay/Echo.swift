@@ -10,8 +10,16 @@ final class Echo {
   /// Only one process is replayed: no need to wait.
   var isDirect = false
 
+  /// Going back and forth over a stretch tells its output the first time only.
+  var tellsOnce = false
+  private var told: UInt64 = 0
+
   func add(stamp: UInt64, fd: Int32, bytes: UnsafeRawBufferPointer) {
     guard isOn else { return }
+    if tellsOnce, stamp != 0 {
+      if stamp <= told { return }
+      told = stamp
+    }
     if isDirect { return write(fd, bytes) }
     pieces.append((stamp, pieces.count, fd, Array(bytes)))
   }

@@ -34,6 +34,7 @@ extension ReplaySession {
     p.control.block.pointee.fs_base = 0
     try checkedTape { () throws(TraceError) in try feed.fill(p.control) }
     try p.guest.restart(at: BIS_LABEL_REPLAY_START)
+    focus?.begin(p)
     report.processes += 1
     resume(p)
   }
@@ -50,6 +51,7 @@ extension ReplaySession {
     block.pointee.tape = tape
     block.pointee.echo_used = 0
     block.pointee.echo_time = 0
+    block.pointee.debug = bis_debug()
     control.resetThreads(tid: UInt64(p.recordedPID))
     block.pointee.tick_done = 0
     for i in 0..<Int(BIS_TICK_WORDS) {
@@ -168,19 +170,13 @@ extension ReplaySession {
     p.control.block.pointee.answer = UInt64(BIS_ANSWER_FORK.rawValue)
   }
 
-  /// PTRACE_EVENT_FORK of a replay process: the child is replayed first, to its end. PTRACE_EVENT_CLONE: a thread.
-  func forked(_ p: ReplayedProcess, isThread: Bool) throws(GuestError) {
+  /// PTRACE_EVENT_FORK of a replay process: the child is replayed first, to its end.
+  func forked(_ p: ReplayedProcess) throws(GuestError) {
     let message = try kernel("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(p.guest.tid) }
     let tid = ThreadID(Int32(truncatingIfNeeded: message))
     if early.remove(tid) == nil {
       let status = try kernel("wait for the child") { () throws(Errno) in try wait(for: tid) }
       guard case .stopped = status.kind else { throw .gone }
-    }
-    if isThread {
-      p.threads.insert(tid)
-      processes[tid] = p
-      try? Ptrace.cont(tid, 0)
-      return resume(p)
     }
     guard let (slot, tape, pid) = p.child else { throw .unsupported("a fork that no tape knows of") }
     p.child = nil
@@ -210,6 +206,7 @@ extension ReplaySession {
       }
     }
     processes[tid] = q
+    focus?.begin(q)
     report.processes += 1
     waiting[tid] = p
     resume(q)
@@ -227,6 +224,7 @@ extension ReplaySession {
       try compareChecksums(p, event)
       return true
     case .signal:
+      if holdsSignal(p, head, .runtime(BIS_REASON_EVENT)) { return false }
       try applySignal(p)
       return true
     case .exit:
@@ -278,15 +276,16 @@ extension ReplaySession {
     guard p.control.ticks >= p.control.block.pointee.tick_target else { return true }
     guard let head = try checked({ () throws(ReplayError) in try p.head() }) else { return true }
     if head.kind == .exit { return try end(p, 128 + Int32(head.value)) }
-    try p.guest.canonicaliseFlags()
+    if holdsSignal(p, head, .runtime(BIS_REASON_EXPIRED)) { return false }
     try applySignal(p)
-    try settle(p)
-    return !finishedNow(p)
+    return try settle(p, restarts: false)
   }
 
   /// After an event that the supervisor applied outside the runtime's own loop: what comes next at once, and the next
   /// tick to stop at. (The runtime's bis_replay_settle, for the supervisor.)
-  func settle(_ p: ReplayedProcess) throws(GuestError) {
+  ///
+  /// - Returns: false when the process is not to go on now.
+  func settle(_ p: ReplayedProcess, restarts: Bool) throws(GuestError) -> Bool {
     while let head = try checked({ () throws(ReplayError) in try p.head() }) {
       let immediate =
         head.kind == .checksum || head.kind == .lost
@@ -295,10 +294,12 @@ extension ReplaySession {
         || (head.kind == .signal && head.flags.isDisjoint(with: [.asynchronous, .atEntry])
           && head.value != UInt64(BIS_SIGNAL_FAULT.rawValue))
       if head.kind == .page, !head.flags.contains(.atEntry) {
-        if p.control.ticks < head.ticks { return p.control.setTicks(target: head.ticks) }
-        guard head.flags.contains(.asynchronous) else {
-          try awaitAccess(p)
-          return p.control.setTicks(target: .max)
+        guard p.control.ticks >= head.ticks, head.flags.contains(.asynchronous) else {
+          let isLater = p.control.ticks < head.ticks
+          if !isLater { try awaitAccess(p) }
+          p.control.setTicks(target: isLater ? head.ticks : .max)
+          if restarts { try p.guest.restart() }
+          return true
         }
         try applyPage(p)
         continue
@@ -308,14 +309,16 @@ extension ReplaySession {
           head.flags.contains(.asynchronous)
           && (head.kind == .signal || head.kind == .exit || head.kind == .threadSwitch)
         p.control.setTicks(target: stops ? head.ticks : .max)
-        return
+        if restarts { try p.guest.restart() }
+        return true
       }
-      if try !takeEvent(p) { return }
+      if head.kind == .signal, holdsSignal(p, head, .settle(restarts: restarts)) { return false }
+      if try !takeEvent(p) { return false }
     }
     p.control.setTicks(target: .max)
+    if restarts { try p.guest.restart() }
+    return true
   }
-
-  private func finishedNow(_ p: ReplayedProcess) -> Bool { finished.contains(p.feed.tape) }
 
   // MARK: Signals and faults
 
@@ -327,7 +330,8 @@ extension ReplaySession {
     }
     p.guest.tid = tid
     let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
-    if try awaitedAccess(p, info, r) { return resume(p) }
+    if signal == 5, try debugTrap(p, info, r) { return }
+    if try awaitedAccess(p, info, r) { return }
     if try p.guest.handleGuardedWrite(info, r) { return resume(p) }
     switch p.guest.place(r.rip) {
     case .runtime:
@@ -349,9 +353,15 @@ extension ReplaySession {
 
   /// The program faults at rip: the tape must say the same.
   func fault(_ p: ReplayedProcess, _ signal: Int32 = 0) throws(GuestError) -> Bool {
-    try p.guest.canonicaliseFlags()
+    if let focus, focus.isLive, focus.process === p {
+      focus.stop = .signal(signal == 0 ? 11 : signal)
+      return false
+    }
     guard let head = try checked({ () throws(ReplayError) in try p.head() }) else {
       throw divergence(p, "a fault after the end of the tape")
+    }
+    if head.kind == .exit, head.flags.contains(.asynchronous) {  // killed before it came as far as this
+      return try end(p, 128 + Int32(head.value))
     }
     let isFault = head.kind == .signal && head.value == UInt64(BIS_SIGNAL_FAULT.rawValue)
     let isEnd = head.kind == .exit && head.value2 == UInt64(BIS_EXIT_FAULT.rawValue)
@@ -364,17 +374,16 @@ extension ReplaySession {
       }
       return try end(p, 128 + Int32(head.value))
     }
+    if holdsSignal(p, head, .fault(signal)) { return false }
     try applySignal(p)
-    try settle(p)
-    if finishedNow(p) { return false }
-    try p.guest.restart()
-    return true
+    return try settle(p, restarts: true)
   }
 
   // MARK: The end of a tape
 
   /// The replay of this tape is done: its process goes; a parent that waits for it goes on. Always false.
   private func end(_ p: ReplayedProcess, _ status: Int32?) throws(GuestError) -> Bool {
+    if try holdsEnd(p) { return false }
     takeEcho(p)
     report.events += p.control.block.pointee.event_count
     finished.insert(p.feed.tape)

@@ -32,6 +32,8 @@ final class ReplaySession {
   var waiting: [ThreadID: ReplayedProcess] = [:]
   /// First stops of children whose parent has not reported them yet.
   var early: Set<ThreadID> = []
+  /// What a debugger wants of one process.
+  var focus: Focus?
 
   init(_ options: ReplayOptions) throws(ReplayError) {
     self.options = options
@@ -93,7 +95,7 @@ final class ReplaySession {
   }
 
   /// The tapes of the process asked for, in order.
-  private func chosenTapes() throws(ReplayError) -> [Manifest.TapeInfo] {
+  func chosenTapes() throws(ReplayError) -> [Manifest.TapeInfo] {
     guard let first = manifest.tapes.first else { throw ReplayError("the trace holds no tape") }
     guard let name = options.process else { return manifest.tapes.filter { $0.pid == first.pid } }
     let matches = manifest.tapes.filter {
@@ -106,7 +108,7 @@ final class ReplaySession {
   }
 
   /// A fork child needs its parents' tapes up to the fork.
-  private func closure(of tapes: [Manifest.TapeInfo]) -> [UInt64] {
+  func closure(of tapes: [Manifest.TapeInfo]) -> [UInt64] {
     var result = tapes.map(\.number)
     var queue = tapes
     while let t = queue.popLast() {
@@ -120,8 +122,9 @@ final class ReplaySession {
 
   // MARK: The loop
 
-  private func loop() throws(GuestError) {
-    while !processes.isEmpty {
+  /// Until all processes are at their ends, or the one that a debugger looks at has stopped for it.
+  func loop() throws(GuestError) {
+    while !processes.isEmpty, focus?.stop == nil {
       let status: WaitStatus
       do throws(Errno) {
         guard let s = try waitAny() else { continue }
@@ -138,12 +141,10 @@ final class ReplaySession {
     }
   }
 
-  private func serve(_ p: ReplayedProcess, _ status: WaitStatus) throws(GuestError) {
+  func serve(_ p: ReplayedProcess, _ status: WaitStatus) throws(GuestError) {
     switch status.kind {
     case .exited, .signaled:
       processes[status.tid] = nil
-      p.threads.remove(status.tid)
-      if status.tid.rawValue != p.guest.pid { return }
       throw divergence(p, "the replay process ended by itself")
     case .stopped(.signal(5)) where p.control.reason != BIS_REASON_NONE:
       let why = p.control.reason
@@ -154,10 +155,7 @@ final class ReplaySession {
       try signalStop(p, status.tid, signal)
     case .stopped(.event(.fork)), .stopped(.event(.vfork)):
       p.guest.tid = status.tid
-      try forked(p, isThread: false)
-    case .stopped(.event(.clone)):
-      p.guest.tid = status.tid
-      try forked(p, isThread: true)
+      try forked(p)
     default:
       try? Ptrace.cont(status.tid, 0)
     }
@@ -165,7 +163,7 @@ final class ReplaySession {
 
   func resume(_ p: ReplayedProcess) { try? Ptrace.cont(p.guest.tid, 0) }
 
-  private func serveRuntime(_ p: ReplayedProcess, _ why: bis_reason) throws(GuestError) -> Bool {
+  func serveRuntime(_ p: ReplayedProcess, _ why: bis_reason) throws(GuestError) -> Bool {
     let control = p.control
     switch why {
     case BIS_REASON_MISS, BIS_REASON_MISS_INDIRECT, BIS_REASON_EXIT_DIRECT:
@@ -178,9 +176,14 @@ final class ReplaySession {
       return try event(p)
     case BIS_REASON_EXPIRED:
       return try expired(p)
+    case BIS_REASON_STEP:
+      try stepToSwitch(p)
+      return true
     case BIS_REASON_ECHO:
       takeEcho(p)
       return true
+    case BIS_REASON_DEBUG:
+      return try debugStop(p)
     case BIS_REASON_SPECIAL:
       return try fault(p)
     case BIS_REASON_DIVERGED:
@@ -203,15 +206,13 @@ final class ReplaySession {
     while let p = processes.first?.value { endProcess(p) }
   }
 
-  /// Kills a process and waits until it is gone; its leader is the last thread that ends.
+  /// Kills a process and waits until it is gone.
   func endProcess(_ p: ReplayedProcess) {
-    let leader = ThreadID(p.guest.pid)
-    try? Ptrace.kill(process: leader)
-    for tid in p.threads.filter({ $0 != leader }) + [leader] {
-      while let status = try? wait(for: tid) {
-        if case .stopped = status.kind { try? Ptrace.cont(tid, 0) } else { break }
-      }
-      processes[tid] = nil
+    let tid = ThreadID(p.guest.pid)
+    try? Ptrace.kill(process: tid)
+    while let status = try? wait(for: tid) {
+      if case .stopped = status.kind { try? Ptrace.cont(tid, 0) } else { break }
     }
+    processes[tid] = nil
   }
 }

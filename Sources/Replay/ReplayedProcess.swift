@@ -16,13 +16,9 @@ final class ReplayedProcess {
   var control: Control { guest.control }
   /// A change of shared memory that waits for the access before which it happened.
   var awaited: EventHead?
-  /// Kernel threads of the replay process.
-  var threads: Set<ThreadID>
-  /// Signals the supervisor expects from the hardware are the tape's; nothing else may come.
   init(guest: GuestProcess, feed: TapeFeed, recordedPID: Int32) {
     self.guest = guest
     self.feed = feed
-    threads = [guest.tid]
     self.recordedPID = recordedPID
   }
 

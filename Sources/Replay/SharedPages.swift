@@ -25,9 +25,16 @@ extension ReplaySession {
     _ = try p.guest.remoteCall(10, head.value, 4096, rights)
   }
 
-  /// A fault at the awaited page: the access, or one before it. True when the process may be resumed.
+  /// A fault at the awaited page: the access, or one before it. True when it was that; the process goes on then.
   func awaitedAccess(_ p: ReplayedProcess, _ info: SignalInfo, _ r: Registers) throws(GuestError) -> Bool {
-    guard let head = p.awaited, info.signo == 11, info.address & ~0xFFF == head.value else { return false }
+    guard let goesOn = try serveAwaited(p, info, r) else { return false }
+    if goesOn { resume(p) }
+    return true
+  }
+
+  /// The same, but the process stays: nil when it was something else, false when it is not to go on now.
+  func serveAwaited(_ p: ReplayedProcess, _ info: SignalInfo, _ r: Registers) throws(GuestError) -> Bool? {
+    guard let head = p.awaited, info.signo == 11, info.address & ~0xFFF == head.value else { return nil }
     try protect(p, head, head.value2)
     var rip: UInt64 = 0
     switch p.guest.place(r.rip) {
@@ -40,7 +47,7 @@ extension ReplaySession {
     if rip == head.rip, p.control.ticks == head.ticks, p.control.registerHash() == head.registers {
       p.awaited = nil
       try applyPage(p)
-      try settle(p)
+      return try settle(p, restarts: false)
     } else {
       guard p.control.ticks == head.ticks else {
         throw divergence(p, "shared memory changed at tick \(head.ticks); the replay is at \(p.control.ticks)")

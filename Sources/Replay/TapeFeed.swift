@@ -17,6 +17,15 @@ final class TapeFeed {
     reader = try TapeFileReader(trace, tape: tape)
   }
 
+  private init(_ other: TapeFeed) {
+    tape = other.tape
+    reader = other.reader
+    next = other.next
+  }
+
+  /// The same place of the same tape, for a copy of the process.
+  func copy() -> TapeFeed { TapeFeed(self) }
+
   /// False for a process that bis was killed under before its tape had begun.
   func hasBegun() throws(TraceError) -> Bool { try reader.event(0)?.head.kind == .start }
 

@@ -10,9 +10,10 @@ RT void bis_trap(control *c, enum bis_reason reason) {
 
 RT void bis_set_ticks(control *c) {
   uint64_t done = ticks_now(c);
-  uint64_t share = 1ull << 60;
-  if (c->tick_target != ~0ull) {
-    uint64_t left = c->tick_target > done ? c->tick_target - done : 0;
+  uint64_t share = 1ull << 60, target = c->tick_target;
+  if (c->debug.flags & BIS_DEBUG_TICKS && c->debug.ticks < target) target = c->debug.ticks;
+  if (target != ~0ull) {
+    uint64_t left = target > done ? target - done : 0;
     share = left == 0 ? 1 : (left - 1) / BIS_TICK_WORDS + 1;
   }
   c->tick_done = done;
@@ -68,6 +69,12 @@ RT void bis_find(control *c) {
   }
 }
 
+/// On the way back to program code: every entry of the runtime ends here.
+RT void bis_find_way(control *c) {
+  bis_find(c);
+  while (c->debug.flags && bis_debug_leave(c)) bis_find(c);  // (the supervisor may have moved the program)
+}
+
 RT void bis_on_exit_direct(control *c) {
   c->arg[0] = (uint32_t)c->descriptor;
   c->resume_host = 0;
@@ -93,8 +100,18 @@ RT static int vsyscall(control *c, uint64_t target) {
 }
 
 /// Beside every indirect entry stands one for returns: behind a short jump over it, or before the entry (Entries.swift).
-RT_INLINE uint64_t return_entry(uint64_t indirect) {
-  return *(const uint8_t *)(indirect + 7) == 0xEB ? indirect + 9 : indirect - 7;
+RT_INLINE int is_return(uint64_t indirect) { return *(const uint8_t *)(indirect + 7) == 0xEB; }
+RT_INLINE uint64_t return_entry(uint64_t indirect) { return is_return(indirect) ? indirect + 9 : indirect - 7; }
+
+/// Remembers where an indirect transfer led, in one of the two tables: what is in the wrong one only displaces others.
+/// Nobody says which kind of transfer it was. The table that knows the target already was not asked; otherwise return
+/// points are for returns, and a wrong guess is put right at the next miss.
+RT_INLINE void remember(uint64_t target, uint64_t entry) {
+  uint64_t *jumps = (uint64_t *)BIS_FAST_TABLE + (target & 0xFFFF);
+  uint64_t *returns = (uint64_t *)BIS_RETURN_TABLE + (target & 0xFFFF);
+  uint64_t return_to = return_entry(entry);
+  if (*returns == return_to || (*jumps != entry && !is_return(entry))) *jumps = entry;
+  else *returns = return_to;
 }
 
 RT void bis_on_indirect_miss(control *c) {
@@ -108,8 +125,7 @@ RT void bis_on_indirect_miss(control *c) {
   else bis_trap(c, BIS_REASON_MISS_INDIRECT);
   // A supervisor that moved rip elsewhere (fault) leaves resume_host 0.
   if (!c->resume_host) return;
-  ((uint64_t *)BIS_FAST_TABLE)[target & 0xFFFF] = c->resume_host;
-  ((uint64_t *)BIS_RETURN_TABLE)[target & 0xFFFF] = return_entry(c->resume_host);
+  remember(target, c->resume_host);
 }
 
 RT void bis_on_expired(control *c) {
@@ -119,6 +135,11 @@ RT void bis_on_expired(control *c) {
   c->tick_done = done;
   for (int i = 0; i < BIS_TICK_WORDS; i++) c->tick_start[i] = c->tick[i];
   if (c->mode == BIS_MODE_REPLAY) {
+    if (c->debug.flags & BIS_DEBUG_TICKS && done >= c->debug.ticks) {
+      c->debug.flags &= ~(uint64_t)BIS_DEBUG_TICKS;
+      c->arg[0] = BIS_DEBUG_AT_TICKS;
+      bis_trap(c, BIS_REASON_DEBUG);
+    }
     while (ticks_now(c) >= c->tick_target)
       if (!bis_replay_preempt(c)) {
         bis_trap(c, BIS_REASON_EXPIRED);
@@ -137,7 +158,7 @@ RT void bis_on_syscall(control *c) {
   c->rip = d->guest_next;
   c->resume_host = (uint64_t)(d + 1);
   if (c->mode == BIS_MODE_RECORD) bis_record_syscall(c, d);
-  else bis_replay_syscall(c, d);
+  else if (!c->debug.flags || !bis_debug_call(c, d)) bis_replay_syscall(c, d);
 }
 
 RT void bis_on_special(control *c) {
@@ -145,16 +166,25 @@ RT void bis_on_special(control *c) {
   c->stats[BIS_STAT_SPECIALS]++;
   c->rip = d->guest_next;
   c->resume_host = (uint64_t)(d + 1);
+  if (d->op == BIS_SPECIAL_BREAKPOINT) {
+    if (bis_breakpoint(c, d->guest_next)) {
+      c->arg[0] = BIS_DEBUG_AT_BREAKPOINT;
+      bis_trap(c, BIS_REASON_DEBUG);
+    }
+    return;
+  }
   if (d->op == BIS_SPECIAL_INT80) {
     bis_int80(c, d);
     return;
   }
-  if (c->mode == BIS_MODE_REPLAY && bis_special_reads(d)) {
+  int live = c->debug.flags & BIS_DEBUG_LIVE;
+  if (c->mode == BIS_MODE_REPLAY && !live && bis_special_reads(d)) {
     bis_replay_special(c, d);
     return;
   }
   int outcome = bis_special(c, d);
   if (outcome == 1) {
+    if (live) return;
     bis_record_special(c, d);
   } else if (outcome != 0) {  // a fault at the instruction: the supervisor makes it the program's
     c->rip -= d->length;
@@ -165,11 +195,18 @@ RT void bis_on_special(control *c) {
   }
 }
 
-extern char bis_enter_indirect_miss[] __attribute__((visibility("hidden")));
 extern char bis_enter_return_miss[] __attribute__((visibility("hidden")));
-RT static void reset_return_table(void) {
-  uint64_t *table = (uint64_t *)BIS_RETURN_TABLE;
-  for (int i = 0; i < 0x10000; i++) table[i] = (uint64_t)bis_enter_return_miss;
+extern char bis_enter_indirect_miss[] __attribute__((visibility("hidden")));
+RT static void fill(uint64_t table, const char *entry) {
+  uint64_t count = BIS_FAST_TABLE_SIZE / 8;
+  // (The supervisor may call in the middle of program code, whose direction flag this is.)
+  __asm__ volatile("cld; rep stosq" : "+D"(table), "+c"(count) : "a"(entry) : "memory");
+}
+
+/// Forgets every indirect target that this process has looked up (at first, and after translations went away).
+RT void bis_reset_fast_table(void) {
+  fill(BIS_FAST_TABLE, bis_enter_indirect_miss);
+  fill(BIS_RETURN_TABLE, bis_enter_return_miss);
 }
 
 /// Maps the region; runs on the program's stack, once. `slot` is this process's offset in the rings file.
@@ -187,10 +224,7 @@ RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t
   MAP_AT(BIS_TABLES_BASE, BIS_TABLES_SIZE, 1, MAP_SHARED_, region_fd, BIS_FILE_TABLES)
   MAP_AT(BIS_DOMAINS_BASE, BIS_DOMAINS_SIZE, 1, MAP_SHARED_ | MAP_NORESERVE_, region_fd, BIS_FILE_DOMAINS)
   MAP_AT(BIS_CODE_BASE, BIS_CODE_SIZE, 5, MAP_SHARED_ | MAP_NORESERVE_, region_fd, BIS_FILE_CODE)
-  MAP_AT(BIS_FAST_TABLE, BIS_FAST_TABLE_SIZE, 3, MAP_PRIVATE_, region_fd, BIS_FILE_FAST)
-  MAP_AT(BIS_FAST_TABLE + BIS_FAST_TABLE_SIZE, BIS_PRIVATE_SIZE - BIS_FAST_TABLE_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_,
-         -1, 0)
-  MAP_AT(BIS_THREADS_BASE, BIS_THREADS_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_ | MAP_NORESERVE_, -1, 0)
+  MAP_AT(BIS_PRIVATE_BASE, BIS_PRIVATE_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_, -1, 0)
 #undef MAP_AT
   if (rings >= 0) bis_raw6(SYS_close_, rings, 0, 0, 0, 0, 0);
   bis_raw6(SYS_close_, region_fd, 0, 0, 0, 0, 0);
@@ -201,19 +235,13 @@ RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t
     __asm__ volatile("int3" : : "a"(error), "d"(0x626973626f6f74ull));
   }
   bis_raw6(SYS_madvise_, BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 1 /* MADV_RANDOM: no read-ahead of zeros */, 0, 0, 0);
-  // Every 512 bytes of code have a page of the fast table: one call is cheaper than a fault and a copy for each.
+  // All of both tables is about to be written. One page of 2 MiB is cheaper than 256 small ones, there and later.
+  bis_raw6(SYS_madvise_, BIS_PRIVATE_BASE, BIS_PRIVATE_SIZE, 14 /* MADV_HUGEPAGE */, 0, 0, 0);
   bis_raw6(SYS_madvise_, BIS_FAST_TABLE, BIS_FAST_TABLE_SIZE, 23 /* MADV_POPULATE_WRITE */, 0, 0, 0);
   bis_raw6(SYS_madvise_, BIS_RETURN_TABLE, BIS_FAST_TABLE_SIZE, 23, 0, 0, 0);
-  reset_return_table();
+  bis_reset_fast_table();
   c->arg[1] = (uint64_t)bis_raw6(SYS_brk_, 0, 0, 0, 0, 0, 0);
   c->reason = BIS_REASON_BOOT;
-}
-
-/// Forgets every indirect target that this process has looked up (after translations went away).
-RT void bis_reset_fast_table(uint64_t miss) {
-  uint64_t *fast = (uint64_t *)BIS_FAST_TABLE;
-  for (int i = 0; i < 0x10000; i++) fast[i] = miss;
-  reset_return_table();
 }
 
 /// A fork child begins, with its own window. Translations of memory that its parent alone has now are not for it.
@@ -221,5 +249,5 @@ RT void bis_fork_child(control *c) {
   if (!c->answer_arg[4]) return;
   c->answer_arg[4] = 0;
   c->resume_host = 0;
-  bis_reset_fast_table((uint64_t)bis_enter_indirect_miss);
+  bis_reset_fast_table();
 }

@@ -5,7 +5,7 @@
 #define GPR(n) %gs:(BIS_C_GPR + 8 * (n))
 
         .section bis_runtime, "ax", @progbits
-        .hidden bis_on_syscall, bis_on_special, bis_on_exit_direct, bis_on_indirect_miss, bis_on_expired, bis_find
+        .hidden bis_on_syscall, bis_on_special, bis_on_exit_direct, bis_on_indirect_miss, bis_on_expired, bis_find_way
 
 // Guest rcx is in spill[RCX]; rcx is free. Saves all guest registers and moves to the runtime's stack.
 .macro SAVE
@@ -74,6 +74,24 @@ bis_enter_start:
         cld
         jmp     bis_leave
 
+// A thread stands between two ticks, where another has the turn next (chaos mode); its registers are in the control block.
+        .globl  bis_enter_switch, bis_enter_replay_switch
+        .hidden bis_enter_switch, bis_enter_replay_switch, bis_on_switch, bis_on_replay_switch
+        .p2align 4
+bis_enter_switch:
+        movq    %gs:BIS_C_STACKTOP, %rsp
+        cld
+        movq    %gs:BIS_C_SELF, %rdi
+        call    bis_on_switch
+        jmp     bis_leave
+        .p2align 4
+bis_enter_replay_switch:
+        movq    %gs:BIS_C_STACKTOP, %rsp
+        cld
+        movq    %gs:BIS_C_SELF, %rdi
+        call    bis_on_replay_switch
+        jmp     bis_leave
+
 // A replay begins: the address space is emptied and built up again from the START event in the ring.
         .globl  bis_enter_replay_start
         .hidden bis_enter_replay_start, bis_replay_start
@@ -91,7 +109,7 @@ bis_enter_replay_start:
         .p2align 4
 bis_leave:
         movq    %gs:BIS_C_SELF, %rdi
-        call    bis_find
+        call    bis_find_way
         pushq   %gs:BIS_C_RFLAGS
         popfq
         movq    GPR(0), %rax
@@ -198,6 +216,32 @@ bis_raw_thread:
 1:      movq    %gs:BIS_C_SELF, %rdi
         movl    %r9d, %esi
         call    bis_thread_main
+        jmp     bis_leave
+
+// void bis_switch_stack(uint64_t *save, uint64_t to): replay runs all threads of a process on one; each keeps a runtime
+// stack of its own. A new one's begins at bis_replay_thread_start (threads.c).
+        .globl  bis_switch_stack, bis_replay_thread_start
+        .hidden bis_switch_stack, bis_replay_thread_start, bis_replay_thread_begin
+        .p2align 4
+bis_switch_stack:
+        pushq   %rbx
+        pushq   %rbp
+        pushq   %r12
+        pushq   %r13
+        pushq   %r14
+        pushq   %r15
+        movq    %rsp, (%rdi)
+        movq    %rsi, %rsp
+        popq    %r15
+        popq    %r14
+        popq    %r13
+        popq    %r12
+        popq    %rbp
+        popq    %rbx
+        ret
+bis_replay_thread_start:
+        movq    %gs:BIS_C_SELF, %rdi
+        call    bis_replay_thread_begin
         jmp     bis_leave
 
 // int bis_copy(void *to, const void *from, uint64_t count): 1, or 0 when the program's memory is not there.

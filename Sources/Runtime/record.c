@@ -85,6 +85,7 @@ RT static void interrupted(control *c, const struct bis_descriptor *d) {
 /// A vfork child begins: it goes on as the program, on the same tape (bis_raw_vfork calls this on its own stack).
 RT void bis_vfork_child(control *c) {
   uint64_t a[6];
+  if (c->turn.cpu) bis_raw6(203, 0, c->turn.mask_size, (long)c->turn.mask, 0, 0, 0);
   get_arguments(c, a);
   struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, (uint32_t)c->arg[1], BIS_FLAG_VFORK_ENTER, 0, 0, c->arg[0], a);
   e->value2 = c->answer_arg[4];
@@ -119,10 +120,10 @@ RT static int64_t do_vfork(control *c, uint64_t hash, uint32_t nr) {
   c->arg[0] = hash;
   c->arg[1] = nr;
   c->vfork_depth++;
-  c->stack_top -= 0x8000;
+  c->stack_top -= BIS_VFORK_STACK;
   int64_t pid = bis_raw_vfork(56 /* clone */, (long)c->answer_arg[0], 0, (long)c->answer_arg[1],
                               (long)c->answer_arg[2], (long)c->answer_arg[3]);
-  c->stack_top += 0x8000;
+  c->stack_top += BIS_VFORK_STACK;
   c->vfork_depth--;
   for (int i = 0; i < 16; i++) c->gpr[i] = saved[i];
   c->rip = saved[16]; c->rflags = saved[17]; c->resume_host = saved[18]; c->fs_base = saved[19];
@@ -133,15 +134,33 @@ RT static int64_t do_vfork(control *c, uint64_t hash, uint32_t nr) {
 
 /// The child gets its own window in place of its parent's; nothing may be written to memory shared before.
 RT static int64_t do_fork(control *c) {
-  uint64_t slot = c->child_slot_offset;
+  uint64_t slot = c->child_slot_offset, mask[16], size = c->turn.cpu ? c->turn.mask_size : 0;
+  if (size) copy_bytes(mask, c->turn.mask, sizeof mask);
   int64_t pid = bis_raw6(56 /* clone */, (long)c->answer_arg[0], 0, (long)c->answer_arg[1], (long)c->answer_arg[2],
                          (long)c->answer_arg[3], 0);
   if (pid == 0) {
     bis_raw6(SYS_remap_file_pages_, (long)BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 0, (long)(slot >> 12),
              0x10000 /* MAP_NONBLOCK */, 0);
+    if (size) bis_raw6(203 /* sched_setaffinity */, 0, (long)size, (long)mask, 0, 0, 0);
     bis_fork_child(c);
   }
   return pid;
+}
+
+/// A mapping that the supervisor has prepared: 0 when it must see the result.
+RT static int do_map(control *c, const uint64_t a[6], uint32_t nr, uint64_t hash, int64_t *result) {
+  uint64_t file = c->answer_arg[0], known = c->answer_arg[1], length = page_up(a[1]);
+  int64_t r = *result = bis_raw6(SYS_mmap_, (long)c->arg[0], (long)c->arg[1], (long)c->arg[2], (long)c->arg[3],
+                                 (long)c->arg[4], (long)c->arg[5]);
+  if (r < 0 || (!known && bis_touches_code(c, (uint64_t)r, (uint64_t)r + length))) return 0;
+  log_event(c, BIS_KIND_SYSCALL, nr, 0, 1, (uint64_t)r, hash, a);
+  struct bis_effect_map *m = log_reserve(c, sizeof *m);
+  m->h.size = sizeof *m; m->h.kind = BIS_KIND_MAP; m->h.flags = 0; m->h.effects = 0;
+  m->address = (uint64_t)r; m->length = length; m->prot = a[2] & 7; m->flags = a[3] & 0xFFFFF;
+  m->file = (int64_t)file; m->offset = file == ~0ull ? 0 : a[5];
+  finish_call(c, (uint64_t)r);
+  log_commit(c);
+  return 1;
 }
 
 /// Returns 1 when the call is done, 0 when it is to be executed as the row says.
@@ -163,6 +182,7 @@ RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const u
     c->gpr[R11] = c->rflags;
     return 1;
   case BIS_ANSWER_AFTER:
+    if (c->answer_arg[0] == 59 || c->answer_arg[0] == 322) bis_unpin(c);  // exec
     r = bis_raw6_interruptible((long)c->answer_arg[0], (long)c->arg[0], (long)c->arg[1], (long)c->arg[2],
                                (long)c->arg[3], (long)c->arg[4], (long)c->arg[5]);
     if (r == -EFAULT_ && bis_shared_arguments(c, nr, a)) {  // (execve: nothing is done yet)
@@ -175,17 +195,12 @@ RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const u
       return 1;
     }
     break;
-  case BIS_ANSWER_THREAD: {
-    uint32_t index = (uint32_t)c->answer_arg[1];
-    struct bis_thread *t = &c->threads[index];
-    r = bis_raw_thread((long)c->answer_arg[0], t->stack_top, &t->tid, &t->alive, index);
-    if (r > 0) {
-      c->turn.count++;
-      c->tick_target = ticks_now(c) + BIS_TIME_SLICE;
-      bis_set_ticks(c);
-    }
+  case BIS_ANSWER_MAP:
+    if (do_map(c, a, nr, hash, &r)) return 1;
     break;
-  }
+  case BIS_ANSWER_THREAD:
+    r = bis_make_thread(c, c->answer_arg[0], (uint32_t)c->answer_arg[1]);
+    break;
   case BIS_ANSWER_FORK:
     r = do_fork(c);
     if (r == 0) {  // the child: its tape began with START
@@ -220,13 +235,16 @@ RT_INLINE int may_be_proc(uint64_t address) {
 
 /// SYS_exit of a thread while others live.
 RT static void end_thread(control *c, const uint64_t a[6], uint32_t nr, uint64_t hash) {
-  uint64_t at = c->clear_child_tid, zero = 0, all = ~0ull;
+  uint64_t at = c->clear_child_tid, zero = 0, all = ~0ull, *died = (uint64_t *)BIS_COPY_BUFFER;
   bis_raw6(SYS_rt_sigprocmask_, 2, (long)&all, 0, 8, 0, 0);
+  uint32_t locks = bis_robust_end(c, died);
   int writes = at && bis_copy((void *)at, &zero, 4);
-  log_event(c, BIS_KIND_SYSCALL, nr, BIS_FLAG_NO_RETURN | BIS_FLAG_THREAD_END, (uint64_t)writes, 0, hash, a);
+  log_event(c, BIS_KIND_SYSCALL, nr, BIS_FLAG_NO_RETURN | BIS_FLAG_THREAD_END, locks + (uint64_t)writes, 0, hash, a);
+  for (uint32_t i = 0; i < locks; i++) log_memory(c, died[i] & ~3ull, 4);
   if (writes) log_memory(c, at, 4);
   log_commit(c);
   bis_raw6(273 /* set_robust_list */, 0, 24, 0, 0, 0, 0);  // what it points to may be gone before this thread is
+  bis_robust_wake(died, locks);
   if (writes) bis_raw6(202 /* futex */, (long)at, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
   bis_thread_end(c);
 }
@@ -320,6 +338,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       bis_record_settle(c);
       return;
     }
+    if (nr == 203 || nr == 204) bis_affinity_called(c, nr, a, result);
   }
   if (result == -ERESTARTSYS_) {
     interrupted(c, d);
@@ -327,6 +346,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   }
   if (result < 0) flags = 0;
   log_call(c, &plan, a, nr, result, &before, &local, flags, hash);
+  if (c->turn.chaos && has_others(c)) bis_chaos_after_call(c);
   bis_record_settle(c);
 }
 

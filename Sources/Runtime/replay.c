@@ -311,6 +311,13 @@ RT int bis_replay_preempt(control *c) {
     return 1;
   }
   if (!e || e->h.kind != BIS_KIND_SWITCH || !(e->h.flags & BIS_FLAG_ASYNC)) return 0;
+  if (e->nr == 1 && c->resume_host) {  // some instructions further on
+    c->tick_target = ~0ull;
+    bis_set_ticks(c);
+    c->arg[0] = e->value2;
+    bis_trap(c, BIS_REASON_STEP);  // goes on at bis_enter_replay_switch
+    return 1;
+  }
   bis_replay_hand_over(c, e->tid, 0);
   bis_replay_settle(c);
   return 1;
@@ -389,6 +396,11 @@ RT void bis_replay_special(control *c, const struct bis_descriptor *d) {
   struct bis_event *e = (struct bis_event *)next_record(c);
   if (!e) {
     diverged(c, BIS_DIVERGED_END, 0, d->op);
+    return;
+  }
+  if (e->h.kind == BIS_KIND_EXIT && (e->h.flags & BIS_FLAG_ASYNC)) {  // killed before it came as far as this
+    c->arg[0] = 0;
+    bis_trap(c, BIS_REASON_EVENT);
     return;
   }
   if (!check(c, e, BIS_KIND_CPU, d->op, 0)) return;

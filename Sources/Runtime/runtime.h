@@ -17,7 +17,7 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 enum { SYS_write_ = 1, SYS_close_ = 3, SYS_mmap_ = 9, SYS_mprotect_ = 10, SYS_munmap_ = 11, SYS_brk_ = 12,
        SYS_mremap_ = 25, SYS_madvise_ = 28, SYS_arch_prctl_ = 158, SYS_exit_ = 60, SYS_remap_file_pages_ = 216,
        SYS_open_ = 2, SYS_rt_sigprocmask_ = 14, SYS_rt_sigaction_ = 13, SYS_getpid_ = 39, SYS_gettid_ = 186 };
-enum { ENOSYS_ = 38, EINTR_ = 4, EINVAL_ = 22, ENOMEM_ = 12, EPERM_ = 1, EBADF_ = 9, EFAULT_ = 14, ERESTARTSYS_ = 512 };
+enum { ENOSYS_ = 38, EINTR_ = 4, EINVAL_ = 22, ENOMEM_ = 12, EPERM_ = 1, EBADF_ = 9, EAGAIN_ = 11, EFAULT_ = 14, ERESTARTSYS_ = 512 };
 enum { PROT_READ_ = 1, PROT_WRITE_ = 2, PROT_EXEC_ = 4 };
 enum { MAP_SHARED_ = 1, MAP_PRIVATE_ = 2, MAP_FIXED_ = 0x10, MAP_ANONYMOUS_ = 0x20, MAP_GROWSDOWN_ = 0x100,
        MAP_NORESERVE_ = 0x4000, MAP_FIXED_NOREPLACE_ = 0x100000 };
@@ -81,12 +81,35 @@ void bis_take_turn(control *c, uint32_t me);
 void bis_thread_end(control *c);      // the current thread is gone: does not return
 int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6],
                         struct bis_before *before);
+void bis_begin_slice(control *c);     // until another thread may have the turn
+int64_t bis_make_thread(control *c, uint64_t flags, uint32_t index);
 int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6],
                           struct bis_before *before);
 void bis_replay_thread(control *c, const struct bis_effect_range *x); // makes one
 void bis_replay_hand_over(control *c, uint32_t tid, int ends);        // until the current thread has the turn again
 int bis_replay_preempt(control *c);   // 0: not a thread switch
+// Replay under a debugger (debug.c).
+int bis_debug_leave(control *c);      // on the way back to program code; 1: it stopped
+int bis_debug_call(control *c, const struct bis_descriptor *d); // before a system call; 1: it is done (a diversion's)
+int bis_breakpoint(control *c, uint64_t address); // 1: stop here
+void bis_switch_stack(uint64_t *save, uint64_t to); // runtime stacks of threads in replay
 void bis_replay_take_turn(control *c);  // consumes the SWITCH event of the current thread
+// Where threads run (affinity.c).
+void bis_pin_start(control *c);
+void bis_roam(control *c, uint32_t me, uint32_t weight);
+void bis_unpin(control *c);
+void bis_affinity_called(control *c, uint32_t nr, const uint64_t args[6], int64_t result);
+// Chaos mode (chaos.c).
+uint64_t bis_chaos_slice(control *c);
+uint32_t bis_chaos_choose(control *c);
+int bis_chaos_leaves(control *c, uint32_t me);
+int bis_chaos_steps(control *c);
+uint64_t bis_chaos_delay(control *c);
+void bis_chaos_after_call(control *c);
+void bis_chaos_pause(control *c);
+// Robust mutexes (robust.c): the current thread ends.
+uint32_t bis_robust_end(control *c, uint64_t *list);
+void bis_robust_wake(const uint64_t *list, uint32_t count);
 
 int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t args[6], uint32_t nr, struct bis_local_effects *effects);
 #endif

@@ -54,6 +54,29 @@ RT_INLINE void take_pending(control *c, struct bis_thread *t) {
   if (*(volatile uint64_t *)&t->pending_signals) *(volatile uint64_t *)&c->pending_signals = 1;
 }
 
+/// The end of the list of threads that wait for the turn. Under the lock.
+RT_INLINE void make_ready(control *c, uint32_t index) {
+  struct bis_turn *turn = &c->turn;
+  c->threads[index].next = 0;
+  if (turn->ready_tail) c->threads[turn->ready_tail - 1].next = index + 1;
+  else turn->ready_head = index + 1;
+  turn->ready_tail = index + 1;
+  turn->ready_count++;
+}
+
+/// Takes one of the threads that wait for the turn from the list: the first, or the one that chaos wants. Under the lock.
+RT static uint32_t next_ready(control *c) {
+  struct bis_turn *turn = &c->turn;
+  uint32_t before = turn->chaos ? bis_chaos_choose(c) : 0;  // (the one behind it)
+  uint32_t *link = before ? &c->threads[before - 1].next : &turn->ready_head;
+  uint32_t chosen = *link;
+  *link = c->threads[chosen - 1].next;
+  if (turn->ready_tail == chosen) turn->ready_tail = before;
+  turn->ready_count--;
+  turn->holder = chosen;
+  return chosen - 1;
+}
+
 /// The next ready thread has the turn, or nobody.
 RT static void pass_turn(control *c) {
   struct bis_turn *turn = &c->turn;
@@ -63,38 +86,38 @@ RT static void pass_turn(control *c) {
     unlock(c);
     return;
   }
-  uint32_t next = turn->ready[turn->ready_head];
-  turn->ready_head = (turn->ready_head + 1) % sizeof turn->ready;
-  turn->ready_count--;
-  turn->holder = next + 1;
+  uint32_t next = next_ready(c);
   unlock(c);
   wake(&c->threads[next]);
 }
 
-RT_INLINE void make_ready(struct bis_turn *turn, uint32_t index) {
-  turn->ready[(turn->ready_head + turn->ready_count) % sizeof turn->ready] = (uint8_t)index;
-  turn->ready_count++;
+RT void bis_begin_slice(control *c) {
+  c->tick_target = ticks_now(c) + (c->turn.chaos ? bis_chaos_slice(c) : BIS_TIME_SLICE);
 }
 
 /// The thread has the turn; is its state in the control block?
 RT static void entered(control *c, uint32_t me) {
   struct bis_thread *t = &c->threads[me];
   if (c->turn.current != me) {
-    uint64_t before = c->tid;
+    uint64_t before = c->tid, address = c->turn.address;
     uint8_t flags = (uint8_t)c->turn.flags;
     load(c, t, me);
-    log_event(c, BIS_KIND_SWITCH, 0, flags, 0, before, 0, 0);
+    struct bis_event *e = log_event(c, BIS_KIND_SWITCH, c->turn.at_address, flags, 0, before, 0, 0);
+    e->value2 = c->turn.at_address ? address : 0;
     log_commit(c);
   }
   c->turn.flags = 0;
+  c->turn.at_address = 0;
+  bis_roam(c, me, 1);
   take_pending(c, t);
-  c->tick_target = ticks_now(c) + BIS_TIME_SLICE;
+  bis_begin_slice(c);
   bis_set_ticks(c);
 }
 
 RT void bis_release_turn(control *c) {
   save(c, &c->threads[c->turn.current]);
   c->turn.flags = 0;
+  c->turn.at_address = 0;
   pass_turn(c);
 }
 
@@ -104,60 +127,96 @@ RT void bis_take_turn(control *c, uint32_t me) {
     c->turn.holder = me + 1;
     unlock(c);
   } else {
-    make_ready(&c->turn, me);
+    make_ready(c, me);
     unlock(c);
     wait_for_turn(&c->threads[me]);
   }
   entered(c, me);
 }
 
-RT void bis_preempt(control *c) {
+/// Another thread goes on, if one is ready; until this one has the turn again. `at_address`: the current one is between
+/// two ticks, at c->rip. 0: no thread is ready.
+RT static int hand_over(control *c, uint32_t at_address) {
   uint32_t me = c->turn.current;
-  c->tick_target = ticks_now(c) + BIS_TIME_SLICE;
-  if (!has_others(c)) {
-    if (c->turn.count <= 1) c->tick_target = ~0ull;
-    return;
-  }
   struct bis_turn *turn = &c->turn;
   save(c, &c->threads[me]);
   lock(c);
-  if (!turn->ready_count) {
+  if (!turn->ready_count || (turn->chaos && !bis_chaos_leaves(c, me))) {
     unlock(c);
-    return;
+    return 0;
   }
-  make_ready(turn, me);
   turn->flags = BIS_FLAG_ASYNC;
-  uint32_t next = turn->ready[turn->ready_head];
-  turn->ready_head = (turn->ready_head + 1) % sizeof turn->ready;
-  turn->ready_count--;
-  turn->holder = next + 1;
+  turn->at_address = at_address;
+  turn->address = c->rip;
+  uint32_t next = next_ready(c);
+  make_ready(c, me);
   unlock(c);
   wake(&c->threads[next]);
   wait_for_turn(&c->threads[me]);
   entered(c, me);
   c->in_syscall = 0;
+  return 1;
+}
+
+RT void bis_preempt(control *c) {
+  if (!has_others(c)) {
+    c->tick_target = c->turn.count <= 1 ? ~0ull : ticks_now(c) + BIS_TIME_SLICE;
+    return;
+  }
+  bis_roam(c, c->turn.current, 256);
+  bis_begin_slice(c);
+  if (c->turn.chaos && !c->turn.ready_count) bis_chaos_pause(c);
+  if (c->turn.chaos && c->turn.ready_count && bis_chaos_steps(c)) {
+    bis_set_ticks(c);
+    bis_trap(c, BIS_REASON_STEP);  // goes on at bis_enter_switch, or in translated code as if nothing had been
+    return;
+  }
+  hand_over(c, 0);
+}
+
+/// Record, chaos mode: the supervisor has let the thread go on for some instructions; its state is exact.
+RT void bis_on_switch(control *c) {
+  if (!c->pending_signals && has_others(c)) hand_over(c, 1);
+  bis_set_ticks(c);
+}
+
+/// The threads' scratch and stacks, before the second thread is made. 0: no memory.
+RT int bis_map_threads(control *c) {
+  if (c->turn.mapped) return 1;
+  long r = bis_raw6(SYS_mmap_, (long)BIS_THREADS_BASE, BIS_THREADS_SIZE, 3,
+                    MAP_PRIVATE_ | MAP_ANONYMOUS_ | MAP_NORESERVE_ | MAP_FIXED_, -1, 0);
+  c->turn.mapped = r == (long)BIS_THREADS_BASE;
+  return (int)c->turn.mapped;
+}
+
+RT int64_t bis_make_thread(control *c, uint64_t flags, uint32_t index) {
+  struct bis_thread *t = &c->threads[index];
+  if (!bis_map_threads(c)) return -EAGAIN_;
+  bis_pin_start(c);
+  t->cpu = c->threads[c->turn.current].cpu;
+  int64_t r = bis_raw_thread((long)flags, t->stack_top, &t->tid, &t->alive, index);
+  if (r > 0) {
+    c->turn.count++;
+    bis_begin_slice(c);
+    bis_set_ticks(c);
+  }
+  return r;
 }
 
 /// A new thread begins (bis_raw_thread), on its own stack; its registers are in its area.
 RT void bis_thread_main(control *c, uint32_t me) {
   struct bis_thread *t = &c->threads[me];
   bis_raw6(SYS_arch_prctl_, 0x1002 /* ARCH_SET_FS */, (long)t->fs_base, 0, 0, 0, 0);
-  if (c->mode == BIS_MODE_RECORD) {
-    bis_take_turn(c, me);
-    c->in_syscall = 0;
-    while (c->pending_signals) bis_trap(c, BIS_REASON_SIGNALS);
-  } else {
-    wait_for_turn(t);
-    load(c, t, me);
-    bis_replay_take_turn(c);
-    bis_replay_settle(c);
-  }
+  bis_take_turn(c, me);
+  c->in_syscall = 0;
+  while (c->pending_signals) bis_trap(c, BIS_REASON_SIGNALS);
 }
 
 RT void bis_thread_end(control *c) {
   c->turn.count--;
   c->turn.current = NOBODY;  // the number may be given to another thread soon
   c->turn.flags = 0;
+  c->turn.at_address = 0;
   pass_turn(c);
   for (;;) bis_raw6(SYS_exit_, 0, 0, 0, 0, 0, 0);
 }
@@ -168,6 +227,20 @@ RT void bis_thread_end(control *c) {
 
 struct piece { uint64_t guest, scratch, length; };
 struct redirection { uint64_t next, end; unsigned count; struct piece pieces[12]; };
+
+/// A large scratch area, taken: its number + 1; 0: none is free. (Asked for and given back with the turn.)
+RT static uint32_t take_large(control *c) {
+  for (uint32_t i = 0; i < BIS_POOL_COUNT; i++)
+    if (!(c->turn.pool >> i & 1)) {
+      c->turn.pool |= 1u << i;
+      return i + 1;
+    }
+  return 0;
+}
+
+RT_INLINE void give_large(control *c, uint32_t number) {
+  if (number) c->turn.pool &= ~(1u << (number - 1));
+}
 
 /// Room in the scratch in place of [guest, guest + length); 0: none. `in`: the kernel may read it, too.
 RT static uint64_t redirect(struct redirection *r, uint64_t guest, uint64_t length, int in) {
@@ -202,7 +275,7 @@ RT static int redirect_outputs(struct redirection *r, const struct bis_plan *pla
       uint64_t extra = o->length == BIS_LEN_RESULT_PLUS ? o->size : 0, unit = extra ? 1 : o->size;
       uint64_t room = (r->end - r->next - 0x2000 - extra) / unit;
       if (b[2] > room) {
-        if (extra) return 0;
+        if (extra || r->end - r->next < BIS_POOL_SPACE) return 0;
         b[2] = room;
       }
       length = b[2] * unit + extra;
@@ -264,14 +337,40 @@ RT static int64_t direct(control *c, const struct bis_plan *plan, uint32_t nr, c
 RT static int64_t released(control *c, uint32_t nr, const uint64_t b[6]) {
   long words[7];
   uint32_t me = c->turn.current;
+  uint64_t delay[2] = {0, c->turn.chaos ? bis_chaos_delay(c) : 0};
   words[0] = nr;
   for (int i = 0; i < 6; i++) words[i + 1] = (long)b[i];
   c->pinned = BIS_PIN_NONE;
   bis_release_turn(c);
   int64_t result = bis_raw_released(words, &c->threads[me].pending_signals);
+  if (delay[1]) bis_raw6(35 /* nanosleep */, (long)delay, 0, 0, 0, 0, 0);
   bis_take_turn(c, me);
   c->in_syscall = c->shared_active ? 2 : 1;
   return result;
+}
+
+/// The call, but so that it never waits: another thread may have taken what poll has seen. -EAGAIN: it would wait.
+RT static int64_t without_waiting(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
+                                  struct bis_before *before) {
+  enum { DONTWAIT = 0x40, WAITALL = 0x100, NOWAIT = 8, PREADV2 = 327, EOPNOTSUPP_ = 95 };
+  uint32_t flags = nr == 47 /* recvmsg */ ? 2 : nr == 299 /* recvmmsg */ || nr == 45 /* recvfrom */ ? 3 : 0;
+  uint64_t b[6], one[2];
+  int64_t result = -EOPNOTSUPP_;
+  for (int i = 0; i < 6; i++) b[i] = a[i];
+  if (flags && !(a[flags] & WAITALL)) {
+    b[flags] |= DONTWAIT;
+    return bis_direct_call(c, plan, nr, b, before);
+  }
+  if (nr == 0 /* read */ || nr == 19 /* readv */) {
+    one[0] = a[1];
+    one[1] = a[2];
+    b[1] = nr ? a[1] : (uint64_t)one;
+    b[2] = nr ? a[2] : 1;
+    b[3] = b[4] = ~0ull;
+    b[5] = NOWAIT;
+    result = bis_direct_call(c, plan, PREADV2, b, before);
+  }
+  return result == -EOPNOTSUPP_ ? bis_direct_call(c, plan, nr, a, before) : result;
 }
 
 /// Reads whose result is spread over memory: waits until there is something, without the turn, then reads with it.
@@ -286,10 +385,15 @@ RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_
   uint64_t *set = (uint64_t *)(BIS_THREADS_BASE + me * BIS_THREAD_SPACE);
   *set = (uint32_t)a[0] | 1ull << 32;  // POLLIN
   b[0] = (uint64_t)set; b[1] = 1; b[2] = ~0ull; b[3] = b[4] = b[5] = 0;
-  int64_t result = released(c, NR_POLL, b);
-  if (result == -EINTR_ && c->threads[me].restarts) return -ERESTARTSYS_;
-  if (result < 0) return result;
-  return direct(c, plan, nr, a, before);
+  for (;;) {
+    int64_t result = released(c, NR_POLL, b);
+    if (result == -EINTR_ && c->threads[me].restarts) return -ERESTARTSYS_;
+    if (result < 0) return result;
+    if (bis_shared_arguments(c, nr, a))
+      bis_bring_pages(c, nr, a, 0, plan->output_count ? BIS_PIN_OUTPUT : BIS_PIN_INPUT);
+    result = without_waiting(c, plan, nr, a, before);
+    if (result != -EAGAIN_) return result;
+  }
 }
 
 RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
@@ -305,69 +409,120 @@ RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t n
     if (plan->outputs[i].length == BIS_LEN_IOVEC || plan->outputs[i].length == BIS_LEN_MSGHDR ||
         plan->outputs[i].length == BIS_LEN_MMSGHDR)
       return wait_and_call(c, plan, nr, a, before);
+  if (!bis_map_threads(c)) return direct(c, plan, nr, a, before);
   for (int i = 0; i < 6; i++) b[i] = a[i];
   r.count = 0;
   r.next = BIS_THREADS_BASE + (uint64_t)c->turn.current * BIS_THREAD_SPACE;
   r.end = r.next + BIS_THREAD_SCRATCH;
+  uint32_t large = 0;
   int shared = bis_shared_arguments(c, nr, a);
   if (shared) bis_bring_pages(c, nr, a, 0, BIS_PIN_INPUT);
-  if (!redirect_outputs(&r, plan, b)) return direct(c, plan, nr, a, before);
+  if (!redirect_outputs(&r, plan, b)) {
+    for (int i = 0; i < 6; i++) b[i] = a[i];
+    large = take_large(c);
+    r.count = 0;
+    r.next = BIS_POOL_BASE + (large - 1ull) * BIS_POOL_SPACE;
+    r.end = r.next + BIS_POOL_SPACE;
+    if (!large || !redirect_outputs(&r, plan, b)) {
+      give_large(c, large);
+      return plan->output_count == 1 && files ? wait_and_call(c, plan, nr, a, before) : direct(c, plan, nr, a, before);
+    }
+  }
   bis_before_call(plan, b, before);
   int64_t result = released(c, nr, b);
-  if (result == -ERESTARTSYS_) return result;
-  if (shared && result != -EFAULT_ && plan->output_count) bis_bring_pages(c, nr, a, 0, BIS_PIN_OUTPUT);
-  if (!copy_back(&r, plan, b, result, before)) return -EFAULT_;
-  return result;
+  if (shared && result != -ERESTARTSYS_ && result != -EFAULT_ && plan->output_count)
+    bis_bring_pages(c, nr, a, 0, BIS_PIN_OUTPUT);
+  int done = result == -ERESTARTSYS_ || copy_back(&r, plan, b, result, before);
+  give_large(c, large);
+  return done ? result : -EFAULT_;
 }
 
 // ---------------------------------------------------------------------------------------------
-// Replay
+// Replay: all threads of the process run on one thread of the kernel; a hand-over swaps registers and runtime stacks
 // ---------------------------------------------------------------------------------------------
 
+/// Where a thread's vector state waits: its scratch, which replay does not use otherwise.
+RT_INLINE void *state_of(uint32_t index) { return (void *)(BIS_THREADS_BASE + index * (uint64_t)BIS_THREAD_SPACE); }
+
+extern char bis_replay_thread_start[] __attribute__((visibility("hidden")));
+
+/// Threads stand where their number says, so that they are found at once.
+RT_INLINE uint32_t first_place(uint64_t tid) { return (uint32_t)tid % BIS_MAX_THREADS; }
+
 RT void bis_replay_thread(control *c, const struct bis_effect_range *x) {
-  for (uint32_t i = 1; i < BIS_MAX_THREADS; i++) {
+  for (uint32_t n = 0; n < BIS_MAX_THREADS && bis_map_threads(c); n++) {
+    uint32_t i = (first_place(x->address) + n) % BIS_MAX_THREADS;
     struct bis_thread *t = &c->threads[i];
-    if (t->alive) continue;
+    if (i == 0 || t->alive) continue;
     save(c, t);
     t->alive = 1;
-    t->wake = 0;
     t->tid = x->address;
     t->gpr[RAX] = 0;
     t->gpr[RSP] = x->length;
     t->fs_base = x->value;
     t->resume_host = 0;
     t->stack_top = BIS_THREADS_BASE + (i + 1ull) * BIS_THREAD_SPACE - 64;
-    // CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, CHILD_CLEARTID
-    if (bis_raw_thread(0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000, t->stack_top, 0, &t->alive, i) > 0)
-      return;
-    t->alive = 0;
-    break;
+    c->turn.used = BIS_MAX_THREADS;
+    c->turn.count++;
+    bis_canonical_xsave(c, state_of(i));  // a thread begins with its parent's
+    // What bis_switch_stack pops: six registers, then where to go.
+    uint64_t *stack = (uint64_t *)t->stack_top - 7;
+    zero_words(stack, 6);
+    stack[6] = (uint64_t)bis_replay_thread_start;
+    t->runtime_sp = (uint64_t)stack;
+    return;
   }
   c->arg[0] = __LINE__;
   bis_trap(c, BIS_REASON_FATAL);
 }
 
-RT void bis_replay_hand_over(control *c, uint32_t tid, int ends) {
+/// A new thread has the turn for the first time.
+RT void bis_replay_thread_begin(control *c) {
+  bis_replay_take_turn(c);
+  bis_replay_settle(c);
+}
+
+/// The index of a thread other than the current one; NOBODY: there is none.
+RT static uint32_t find_thread(control *c, uint64_t tid) {
   uint32_t me = c->turn.current;
-  struct bis_thread *t = &c->threads[me];
-  for (uint32_t i = 0; i < BIS_MAX_THREADS; i++) {
-    struct bis_thread *next = &c->threads[i];
-    if (i == me || !next->alive || next->tid != tid) continue;
-    if (ends) {
-      t->tid = 0;
-      c->turn.current = NOBODY;
-      wake(next);
-      for (;;) bis_raw6(SYS_exit_, 0, 0, 0, 0, 0, 0);
-    }
-    save(c, t);
-    wake(next);
-    wait_for_turn(t);
-    load(c, t, me);
-    bis_replay_take_turn(c);
+  if (me != 0 && c->threads[0].tid == tid) return 0;
+  for (uint32_t n = 0; n < BIS_MAX_THREADS; n++) {
+    uint32_t i = (first_place(tid) + n) % BIS_MAX_THREADS;
+    if (i != me && c->threads[i].alive && c->threads[i].tid == tid) return i;
+  }
+  return NOBODY;
+}
+
+RT void bis_replay_hand_over(control *c, uint32_t tid, int ends) {
+  uint32_t me = c->turn.current, index = find_thread(c, tid);
+  if (index == NOBODY) {
+    c->arg[0] = BIS_DIVERGED_MALFORMED;
+    c->arg[1] = tid;
+    c->arg[2] = 0;
+    bis_trap(c, BIS_REASON_DIVERGED);
     return;
   }
-  c->arg[0] = BIS_DIVERGED_MALFORMED;
-  c->arg[1] = tid;
-  c->arg[2] = 0;
-  bis_trap(c, BIS_REASON_DIVERGED);
+  struct bis_thread *t = &c->threads[me], *next = &c->threads[index];
+  if (ends) {
+    t->tid = 0;
+    t->alive = 0;
+    c->turn.count--;
+  } else {
+    save(c, t);
+    bis_canonical_xsave(c, state_of(me));
+  }
+  uint64_t fs_base = 0;  // (the program may have used WRFSBASE)
+  bis_raw6(SYS_arch_prctl_, 0x1003 /* ARCH_GET_FS */, (long)&fs_base, 0, 0, 0, 0);
+  t->fs_base = fs_base;
+  load(c, next, index);
+  bis_canonical_xrstor(state_of(index));
+  if (c->fs_base != fs_base) bis_raw6(SYS_arch_prctl_, 0x1002 /* ARCH_SET_FS */, (long)c->fs_base, 0, 0, 0, 0);
+  bis_switch_stack(&t->runtime_sp, next->runtime_sp);
+  bis_replay_take_turn(c);
+}
+
+/// A switch between two ticks: the supervisor has brought the thread to its address.
+RT void bis_on_replay_switch(control *c) {
+  bis_replay_preempt(c);
+  bis_set_ticks(c);
 }

@@ -30,7 +30,17 @@ public final class FileStore: Sendable {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .system(operation: "open", path: path, errno: errno) }
     let file = OwnedFile(descriptor: descriptor, path: path)
-    return try store(descriptor: file.descriptor, path: path)
+    return try store(descriptor: file.descriptor, path: Self.name(of: path))
+  }
+
+  /// Where a file is that is reached through somebody's descriptor: what a debugger asks for by name.
+  private static func name(of path: String) -> String {
+    guard path.hasPrefix("/proc/") else { return path }
+    var target = [UInt8](repeating: 0, count: 4096)
+    let count = target.withUnsafeMutableBytes { bytes in
+      readlink(path, bytes.bindMemory(to: CChar.self).baseAddress!, bytes.count)
+    }
+    return count > 0 ? String(decoding: target[..<count], as: UTF8.self) : path
   }
 
   /// Stores the file at `path` as it is now; nil when it is not (any more) the one with that inode.

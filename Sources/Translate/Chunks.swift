@@ -63,6 +63,7 @@ extension Core {
   mutating func addChunk(_ size: Int, cold: Int) -> Int {
     let start = UInt32(codeUsed)
     codeUsed += size
+    willUse(codeUsed, domainsUsed)
     chunks.append(
       Chunk(
         start: start, coldStart: start + UInt32(cold), end: start + UInt32(size), hotEnd: start + 64,

@@ -36,6 +36,8 @@ struct Core {
   let domainsSize: Int
   var domainsUsed = 4096
   let entries: RuntimeEntries
+  /// Told how much of code and domains is in use from now on.
+  let willUse: (Int, Int) -> Void
   let decoder = Decoder()
 
   var hot: Emitter
@@ -59,13 +61,14 @@ struct Core {
   var queue = Pool<UInt32>(capacity: 256)
   var returns = Pool<UInt32>(capacity: 64)
 
+  var breakpoints = BreakpointState()
   var tableGeneration = 0
   var statistics = TranslateStatistics()
   var unsupportedList: [Unsupported] = []
 
   init(
     code: UnsafeMutableRawPointer, codeSize: Int, domains: UnsafeMutableRawPointer, domainsSize: Int,
-    entries: RuntimeEntries
+    entries: RuntimeEntries, willUse: @escaping (Int, Int) -> Void
   ) {
     precondition(codeSize >= 256 << 10 && codeSize <= Int(BIS_CODE_SIZE), "code cache of \(codeSize) bytes")
     self.code = code
@@ -73,6 +76,7 @@ struct Core {
     self.domainMemory = domains
     self.domainsSize = domainsSize
     self.entries = entries
+    self.willUse = willUse
     hotNotes = .allocate(capacity: Self.reserve)
     coldNotes = .allocate(capacity: Self.reserve)
     hot = Emitter(at: code, programAddress: Self.codeBase, notes: hotNotes)
@@ -219,7 +223,9 @@ struct Core {
     while n != 0 {
       let e = exits[Int(n)]
       let displacement = UInt32(truncatingIfNeeded: Int(target) - Int(e.patch) - 4)
-      (code + Int(e.patch)).storeBytes(of: displacement, as: UInt32.self)
+      if !breakpoints.keep(displacement, at: e.patch, code) {
+        (code + Int(e.patch)).storeBytes(of: displacement, as: UInt32.self)
+      }
       statistics.links += 1
       n = e.next
     }

@@ -12,6 +12,8 @@ extension Core {
   mutating func forget(_ domain: DomainID, low: UInt64, high: UInt64) throws(TranslateError) {
     let d = Int(domain.number)
     guard d < domains.count, domains[d].alive else { return }
+    unapplyBreakpoints()
+    defer { applyBreakpoints() }
     for slot in 0...domains[d].slotMask where domains[d].slots[slot] != 0 {
       let h = Int(domains[d].slots[slot]) - 1
       // A unit is made from the page of its head and the one after it.
@@ -49,6 +51,7 @@ extension Core {
 
   private mutating func forgetHead(_ h: Int, _ u: Unit) throws(TranslateError) {
     precondition(u.end - u.body >= 5, "a unit too short for a jump")
+    breakpoints.drop(u.start, u.end)
     try enter(domains[Int(heads[h].domain)].area)
     let at = heads[h].body
     let n = UInt32(exits.count)

@@ -71,7 +71,9 @@ extension Core {
   }
 
   /// The unit whose hot code contains a program-side address.
-  func unit(at host: UInt64) -> Unit? {
+  func unit(at host: UInt64) -> Unit? { unitAndChunk(at: host)?.unit }
+
+  func unitAndChunk(at host: UInt64) -> (chunk: Int, unit: Unit)? {
     guard let c = chunk(at: host) else { return nil }
     let at = offset(host)
     var low = 0
@@ -82,7 +84,7 @@ extension Core {
     }
     if low == 0 { return nil }
     let u = unit(c, low - 1)
-    return at < u.end ? u : nil
+    return at < u.end ? (c, u) : nil
   }
 
   /// Walks a template from its start to `at`. What it adds around the guest's own access cannot fault, so anything

@@ -169,6 +169,7 @@ extension Core {
   /// Copies the code to the end of the cache and corrects what leads elsewhere; false if something is out of reach.
   private func placeCode(_ header: SnapshotHeader, _ base: UnsafeRawPointer, _ layout: SnapshotLayout) -> Bool {
     let image = code + codeUsed
+    willUse(codeUsed + Int(header.coldEnd), domainsUsed)
     (image + 64).copyMemory(from: base + layout[.hot], byteCount: Int(header.hotEnd) - 64)
     (image + Int(header.coldStart)).copyMemory(
       from: base + layout[.cold], byteCount: Int(header.coldEnd - header.coldStart))

@@ -32,6 +32,7 @@ extension Core {
     guard domainsUsed + entries * 16 <= domainsSize else { throw .domainsFull }
     let at = domainsUsed
     domainsUsed += entries * 16
+    willUse(codeUsed, domainsUsed)
     return at
   }
 

@@ -60,7 +60,9 @@ extension Core {
 
   /// An unconditional jump forward to new code of the domain costs nothing: translation goes on at its target.
   private func canFollow(_ d: Int, _ pc: UInt64, _ target: UInt64, _ view: CodeView) -> Bool {
-    guard target > pc, domains[d].contains(target), available(target, view) > 0 else { return false }
+    guard target > pc, domains[d].contains(target), available(target, view) > 0, !breakpoints.isSplit(target) else {
+      return false
+    }
     if let h = findHead(d, target), heads[h].body != 0 { return false }
     return true
   }

@@ -118,11 +118,14 @@ public final class Translator {
 
   /// `code` and `domains` are this process's writable mappings of BIS_CODE and BIS_DOMAINS (both zero-filled),
   /// from their beginnings; sizes may be smaller than the program-side ranges.
+  ///
+  /// - Parameter willUse: told, before they are touched, how many bytes of code and of domains are in use from now on.
   public init(
     code: UnsafeMutableRawPointer, codeSize: Int, domains: UnsafeMutableRawPointer, domainsSize: Int,
-    entries: RuntimeEntries
+    entries: RuntimeEntries, willUse: @escaping (_ code: Int, _ domains: Int) -> Void = { _, _ in }
   ) {
-    core = Core(code: code, codeSize: codeSize, domains: domains, domainsSize: domainsSize, entries: entries)
+    core = Core(
+      code: code, codeSize: codeSize, domains: domains, domainsSize: domainsSize, entries: entries, willUse: willUse)
   }
 
   deinit { core.free() }
@@ -189,9 +192,6 @@ public final class Translator {
   /// The domain of the head whose body starts at `host`.
   public func domain(ofBody host: UInt64) -> DomainID? { core.domain(ofBody: host) }
 
-  /// False: ticks and checks never touch flags, so RFLAGS at a head is exact and needs no canonical form.
-  public func flagsAreDead(atGuest guest: UInt64, domain: DomainID, view: CodeView) -> Bool { false }
-
   /// Forgets what was translated from the pages `[low, high)` of a domain that is not movable; who goes there comes to
   /// `exitDirect`. No thread may run translated code of the domain meanwhile, nor stand in the middle of it but after a
   /// `syscall` or `special` entry.
@@ -211,6 +211,25 @@ public final class Translator {
 
   /// Forgets a domain that no process has any more. Its code stays where it is (`locate` still works).
   public func dropDomain(_ domain: DomainID) { core.dropDomain(domain) }
+
+  // MARK: Breakpoints (Breakpoints.swift)
+
+  /// From here on translated code asks the runtime (`BIS_SPECIAL_BREAKPOINT`) before the instruction at `guest`.
+  /// All processes of the translator must be stopped.
+  public func insertBreakpoint(_ domain: DomainID, at guest: UInt64, view: CodeView) throws(TranslateError) {
+    try core.insertBreakpoint(domain, at: guest, view: view)
+  }
+  /// It costs nothing any more. Inserting it again is cheap.
+  public func removeBreakpoint(at guest: UInt64) { core.removeBreakpoint(at: guest) }
+  /// A trap (int3) at `host` stands for a breakpoint: where to go on instead.
+  public func breakpointEntry(atTrap host: UInt64) -> UInt64? { core.breakpointEntry(atTrap: host) }
+  /// Whether what stands at `host` was written over by the jump of a breakpoint before it: a process that stopped there
+  /// must go on through the tables.
+  public func isOverwritten(_ host: UInt64) -> Bool { core.isOverwritten(host) }
+  /// What follows the way into the runtime of a breakpoint that begins at `host`.
+  public func pastBreakpoint(_ host: UInt64) -> UInt64? { core.pastBreakpoint(host) }
+  /// Program-side address of the first byte behind the template that contains `host`, if it is hot code.
+  public func templateEnd(_ host: UInt64) -> UInt64? { core.templateEnd(host) }
 
   public var statistics: TranslateStatistics { core.statistics }
 

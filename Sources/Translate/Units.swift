@@ -79,6 +79,7 @@ extension Core {
   private mutating func emitBody(_ d: Int, _ i: inout Instruction, _ head: UInt64, _ view: CodeView) {
     var pc = head
     var count = 0
+    if breakpoints.isSplit(head) { emitBreakpoint(d, head) }
     while true {
       let before = hot.at
       let next = emit(d, i, pc, view)
@@ -102,7 +103,7 @@ extension Core {
   /// Decodes the instruction at `pc`; false if the unit must leave for it by a jump.
   @inline(__always)
   private func canGoOn(_ d: Int, _ i: inout Instruction, _ pc: UInt64, _ view: CodeView, _ count: Int) -> Bool {
-    guard domains[d].contains(pc) else { return false }
+    guard domains[d].contains(pc), !breakpoints.isSplit(pc) else { return false }
     let room = available(pc, view)
     if room == 0 { return false }
     if count >= 12, let h = findHead(d, pc), heads[h].body != 0 { return false }
@@ -120,7 +121,7 @@ extension Core {
 
   /// One byte host length (255: four bytes follow), one byte guest delta (0: eight bytes follow).
   @inline(__always)
-  private mutating func appendMap(host: Int, guest: Int64) {
+  mutating func appendMap(host: Int, guest: Int64) {
     if host < 255 {
       maps.append(UInt8(host))
     } else {

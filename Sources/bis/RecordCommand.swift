@@ -7,7 +7,7 @@ struct RecordCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "record",
     abstract: "Record a program and everything it starts.",
-    usage: "bis record [-o DIR] [--cpu SPEC] [--env K=V]... [--] PROGRAM [ARG...]",
+    usage: "bis record [-o DIR] [--cpu SPEC] [--env K=V]... [--chaos] [--] PROGRAM [ARG...]",
     discussion: """
       The program's input, output, signals and exit status stay what they are
       without bis. The last line on standard error is the recording's path.
@@ -15,9 +15,10 @@ struct RecordCommand: ParsableCommand {
         bis record -- ./tests --filter parser
         bis record -o /tmp/build -- make -j2
         bis record --cpu host,-avx512 -- ./solver
+        bis record --chaos -- ./threads
 
-      The last one replays on CPUs without AVX-512, too. Everything after PROGRAM
-      belongs to it.
+      The third replays on CPUs without AVX-512, too; the last makes races between
+      threads show. Everything after PROGRAM belongs to it.
       """)
 
   @Option(
@@ -44,6 +45,14 @@ struct RecordCommand: ParsableCommand {
 
   @Flag(help: "Leave address-space randomisation on.")
   var aslr = false
+
+  @Flag(help: "Let threads take turns at random, to find races that are rare otherwise.")
+  var chaos = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Chaos mode with the decisions of another recording: the seed that it has printed.", valueName: "N"))
+  var chaosSeed: UInt64?
 
   @Flag(name: .shortAndLong, help: "Wait for all processes that the program started, not only for the program.")
   var wait = false
@@ -82,6 +91,10 @@ struct RecordCommand: ParsableCommand {
     options.checksumEvery = checksum
     options.keepASLR = aslr
     options.waitForAll = wait
+    if let seed = chaosSeed ?? (chaos ? anyChaosSeed() : nil) {
+      complain("chaos seed: \(seed)")
+      options.chaosSeed = seed
+    }
     return options
   }
 
@@ -117,7 +130,7 @@ struct RecordCommand: ParsableCommand {
     var index = 1
     while index < changed.count, changed[index].hasPrefix("-"), changed[index] != "--" {
       if changed[index] == "--checksum" { changed[index] = "--checksum=1" }
-      index += ["-o", "--output", "--cpu", "--env"].contains(changed[index]) ? 2 : 1
+      index += ["-o", "--output", "--cpu", "--env", "--chaos-seed"].contains(changed[index]) ? 2 : 1
     }
     return changed
   }

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Glibc
+import Linux
 import Replay
 import Trace
 
@@ -6,8 +8,12 @@ import Trace
 struct ReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay",
-    abstract: "Run a recording again, exactly.",
-    usage: "bis replay -a [TRACE] [--all] [-p PID|NAME]",
+    abstract: "Run a recording again, exactly: in gdb, forwards and backwards, or without a debugger.",
+    usage: """
+      bis replay [TRACE] [-p PID|NAME] [--goto POSITION] [-- GDB-ARG...]
+      bis replay --port N [TRACE] [-p PID|NAME]
+      bis replay -a [TRACE] [--all] [-p PID|NAME]
+      """,
     discussion: """
       The program runs again with what it took in then. No file, network, clock
       or terminal is touched; inputs, program and working directory need not be
@@ -15,11 +21,19 @@ struct ReplayCommand: ParsableCommand {
       echoed, every event is checked, and the exit status is the recorded one.
       The first difference stops the replay and is shown.
 
-        bis replay -a                  the latest recording, its first process
-        bis replay -a --all build-3    all processes of a recording
-        bis replay -a -p cc1           the process that ran cc1
+        bis replay                     the latest recording in gdb
+        bis replay -p cc1 --goto 50%   the process that ran cc1, in the middle
+        bis replay build-3 -- -batch -ex 'break abort' -ex continue -ex bt
+        bis replay --port 1234         for any client: target remote :1234
+        bis replay -a --all build-3    no debugger, all processes
 
-      The debugger (bis replay without -a) is not in this version.
+      In gdb everything works in both directions: reverse-continue, reverse-step,
+      reverse-finish, watchpoints. There are more commands: when, seek POSITION,
+      checkpoint, restart N, back, forward, events, bookmark NAME, diff-at
+      POSITION EXPRESSION; 'monitor help' lists what the replay knows. Calling a
+      function (print f(x)) runs it in a copy; the replay stays as it is.
+
+      A POSITION is EVENT, EVENT+TICKS, a percentage, start, end or a bookmark.
       """)
 
   @Flag(name: [.customShort("a"), .long], help: "Replay without a debugger, to the end.")
@@ -33,19 +47,46 @@ struct ReplayCommand: ParsableCommand {
     help: ArgumentHelp("Replay one process: its number or its program's name ('bis ps').", valueName: "PID|NAME"))
   var process: String?
 
+  @Option(help: ArgumentHelp("Begin the debugger's session there.", valueName: "POSITION"))
+  var goto: String?
+
+  @Option(
+    help: ArgumentHelp("Serve gdb's remote protocol at this port instead of starting gdb (0: any).", valueName: "N"))
+  var port: UInt16?
+
+  @Option(help: ArgumentHelp("The address to serve at.", valueName: "ADDRESS"))
+  var host = "127.0.0.1"
+
+  @Option(help: ArgumentHelp("gdb's interpreter: mi for IDEs.", valueName: "NAME"))
+  var interpreter: String?
+
+  @Option(help: ArgumentHelp("The gdb to start.", valueName: "PROGRAM"))
+  var gdb = "gdb"
+
+  @Flag(help: "With -p: begin where the process was forked, not where it became its program.")
+  var onfork = false
+
+  @Option(help: ArgumentHelp("Memory for checkpoints in MB (default: a quarter of the machine's).", valueName: "MB"))
+  var checkpointMemory: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "What functions called from gdb may do besides reading: files, signals, sockets (separated by commas), or all.",
+      valueName: "LIST"))
+  var diversionPolicy: String?
+
   @Flag(help: "Tell at the end how many events and checksums were compared.")
   var checksumVerbose = false
 
   @OptionGroup var trace: TraceArgument
 
+  @Argument(parsing: .postTerminator, help: ArgumentHelp("Arguments for gdb.", valueName: "GDB-ARG"))
+  var debuggerArguments: [String] = []
+
   func run() throws {
     guard !(all && process != nil) else { throw Failure.usage("--all and -p exclude each other") }
     let directory = try trace.open()
-    guard autopilot else {
-      throw Failure(
-        "the debugger is not in this version",
-        hint: "replay without it: bis replay -a\(trace.trace.map { " " + quoted([$0]) } ?? "")")
-    }
+    guard autopilot else { throw ExitCode(try debug(directory)) }
     var options = ReplayOptions()
     options.trace = directory.path
     options.process = process

@@ -86,7 +86,7 @@ def rows():
         c("output_exists", "mkdir o; echo precious > o/f; $BIS record -o o -- /bin/true; s=$?; cat o/f; exit $s", 1, "precious.*bis: "),
         c("unknown_cpu", "$BIS record --cpu pentium-nine -- /bin/true", 2, "bis: .*pentium-nine"),
         # What cannot be replayed.
-        c("no_debugger_yet", "$BIS replay $TRACE", 1, "bis: .*replay -a"),
+        c("no_gdb", "$BIS replay --gdb no-such-gdb $TRACE", 1, "bis: .*apt install gdb"),
         c("missing_trace", "$BIS replay -a /no/such/trace", 1, "bis: .*/no/such/trace"),
         c("no_latest", "$BIS replay -a", 1, "bis: .*record"),
         c("empty_trace", "mkdir e; $BIS replay -a e", 1, "bis: "),

@@ -24,10 +24,10 @@
 #define BIS_TABLES_SIZE    0x000000100000
 #define BIS_SHARED_BASE    0x5554D0F00000 // rw- shared  page 0 of the rings file: struct bis_shared, one for the trace
 #define BIS_WINDOW_BASE    0x5554D1000000 // rw- shared  control block + event ring: one slot of the rings file
-#define BIS_WINDOW_SIZE    0x000000210000
+#define BIS_WINDOW_SIZE    0x000000290000
 #define BIS_PRIVATE_BASE   0x5554D2000000 // rw- private fast lookup table, runtime stack, scratch
-#define BIS_PRIVATE_SIZE   0x000000180000
-#define BIS_THREADS_BASE   0x5554D3000000 // rw- private runtime stack and scratch of each thread but for the first's stack
+#define BIS_PRIVATE_SIZE   0x000000200000 // (one page of 2 MiB where the kernel has such)
+#define BIS_THREADS_BASE   0x5554D3000000 // rw- private threads' scratch and stacks; mapped when there is a second thread
 #define BIS_THREADS_SIZE   0x000005000000
 #define BIS_DOMAINS_BASE   0x5554D8000000 // r-- shared  hash tables guest address -> translated code
 #define BIS_DOMAINS_SIZE   0x000008000000
@@ -42,14 +42,21 @@
 #define BIS_SCRATCH         (BIS_PRIVATE_BASE + 0xC0000)  // 64-byte aligned scratch (XSAVE images), 256 KiB
 #define BIS_SCRATCH_SIZE    0x40000
 
-// Threads of a process: 1 MiB each at BIS_THREADS_BASE + index * BIS_THREAD_SPACE: scratch below, runtime stack above.
-#define BIS_MAX_THREADS     80
-#define BIS_THREAD_SPACE    0x100000
-#define BIS_THREAD_SCRATCH  0xE0000  // bytes of scratch for results that the kernel writes while others have the turn
+// Threads of a process: BIS_THREADS_BASE + index * BIS_THREAD_SPACE: scratch below, runtime stack (but the first
+// thread's) above. Scratch is where the kernel writes results while others have the turn. Behind them stand a few
+// large areas for calls that need more (struct bis_turn, pool).
+#define BIS_MAX_THREADS     1024
+#define BIS_THREAD_SPACE    0x10000
+#define BIS_THREAD_SCRATCH  0x8000
+#define BIS_VFORK_STACK     0x4000  // of a runtime stack, for the parent that waits for its vfork child
+#define BIS_POOL_BASE       (BIS_THREADS_BASE + BIS_MAX_THREADS * BIS_THREAD_SPACE)
+#define BIS_POOL_SPACE      0x100000
+#define BIS_POOL_COUNT      16
 #define BIS_TIME_SLICE      2000000  // ticks that a thread may run while others are ready
 
 // Inside the window.
-#define BIS_CONTROL_SIZE    0x10000
+#define BIS_CONTROL_SIZE    0x90000      // struct bis_control: most of it is thread records, sparse in the rings file
+#define BIS_CONTROL_FIRST   0x10000      // bytes of it that are allocated from the start
 #define BIS_RING_BASE       (BIS_WINDOW_BASE + BIS_CONTROL_SIZE)
 #define BIS_SEGMENT_SIZE    0x80000
 #define BIS_SEGMENT_COUNT   4
@@ -60,7 +67,6 @@
 // The layout of the region's memory file ("region file"; a memfd), by offset:
 #define BIS_FILE_RUNTIME 0x0
 #define BIS_FILE_TABLES  0x100000
-#define BIS_FILE_FAST    0x200000   // what a fast table looks like at first; mapped private
 #define BIS_FILE_DOMAINS 0x1000000
 #define BIS_FILE_CODE    0x10000000
 
@@ -135,7 +141,12 @@ struct bis_thread {
   uint64_t restarts;         // supervisor: the handler of the signal that came last has SA_RESTART
   uint32_t alive;            // 0: free; the kernel clears it when the thread is gone (CLONE_CHILD_CLEARTID)
   uint32_t wake;             // futex: 1 = this thread has the turn
-  uint64_t reserved[29];
+  uint32_t next;             // the thread that became ready after this one: index + 1; 0: none
+  uint32_t priority;         // chaos mode: threads with more run first
+  uint32_t cpu;              // the CPU that the kernel was told to keep it on, + 1; 0: those of the program's choice
+  uint32_t unused;
+  uint64_t runtime_sp;       // replay: the runtime's stack pointer while another thread has the turn
+  uint64_t reserved[26];
 };
 // Who runs program code. Only the thread that has the turn touches the rest of the control block.
 struct bis_turn {
@@ -143,10 +154,46 @@ struct bis_turn {
   uint32_t holder;           // index + 1 of the thread that has the turn; 0: nobody
   uint32_t current;          // index of the thread whose state is in the control block; ~0: none
   uint32_t count;            // threads
-  uint32_t ready_head, ready_count;
+  uint32_t ready_head, ready_tail, ready_count; // threads that wait for the turn: index + 1, linked by bis_thread.next
   uint32_t flags;            // BIS_FLAG_ASYNC: the last one was preempted
-  uint32_t reserved;
-  uint8_t ready[96];         // ring: indices of threads that wait for the turn
+  uint32_t used;             // threads[used] and those behind it have never been in use
+  uint32_t mapped;           // 1: the threads' scratch and stacks are there
+  uint32_t pool;             // bit i: large scratch area i is taken
+  uint32_t pinning;          // enum bis_pinning
+  uint32_t cpu;              // the CPU that threads with the turn run on, + 1; 0: any
+  uint32_t patience;         // turns and slices since the kernel last chose that CPU
+  uint32_t mask_size;        // bytes of mask that the kernel knows
+  uint32_t at_address;       // the last one was preempted between two ticks: at `address`
+  uint64_t address;
+  uint64_t chaos;            // chaos mode: state of the random numbers; 0: off
+  uint64_t chaos_next;       // chaos mode: the tick at which priorities change
+  uint32_t roamer;           // the thread that the kernel may move, index + 1; 0: none
+  uint32_t unused;
+  uint64_t reserved[4];
+  uint64_t mask[16];         // CPUs that the program may use, as the kernel said when pinning began
+};
+enum bis_pinning { BIS_PIN_OFF = 0, BIS_PIN_ON = 1, BIS_PIN_NEVER = 2 };
+
+// Replay under a debugger: where to stop (REASON_DEBUG). 144 bytes, all 0 when nobody debugs.
+struct bis_debug {
+  uint64_t flags;            // enum bis_debug_flags
+  uint64_t ticks;            // BIS_DEBUG_TICKS: stop when this many ticks are done, before an event that happens there
+  uint64_t event;            // BIS_DEBUG_EVENT: stop when this many events are applied
+  uint64_t hits;             // BIS_DEBUG_COLLECT: breakpoints met, and where the last one was
+  uint64_t hit_event, hit_ticks, hit_rip;
+  uint64_t reserved[11];
+};
+enum bis_debug_flags {
+  BIS_DEBUG_STEP = 1,        // stop on the way back to program code
+  BIS_DEBUG_TICKS = 2,
+  BIS_DEBUG_EVENT = 4,
+  BIS_DEBUG_COLLECT = 8,     // breakpoints do not stop, they leave their position
+  BIS_DEBUG_CALLS = 16,      // stop before system calls
+  BIS_DEBUG_LIVE = 32,       // a diversion: system calls go to the supervisor
+};
+enum bis_debug_stop {        // arg0 of REASON_DEBUG
+  BIS_DEBUG_AT_LEAVE = 1, BIS_DEBUG_AT_TICKS = 2, BIS_DEBUG_AT_EVENT = 3, BIS_DEBUG_AT_BREAKPOINT = 4,
+  BIS_DEBUG_AT_CALL = 5, BIS_DEBUG_AT_LIVE_CALL = 6,
 };
 
 struct bis_control {
@@ -199,19 +246,20 @@ struct bis_control {
   uint64_t echo_time;          // 0x3F8 replay: TSC when the supervisor last emptied it
   struct bis_sigaction actions[65];      // 0x400
   uint8_t std_fd[1024];                  // 0xC20: 0 not a standard stream of bis, 1 its stdout, 2 its stderr
-  char path[992];                        // 0x1020 replay: file to map, from the supervisor
+  char path[848];                        // 0x1020 replay: file to map, from the supervisor
+  struct bis_debug debug;                // 0x1370
   struct bis_range ranges[BIS_MAX_RANGES]; // 0x1400: sorted by low
   struct bis_turn turn;                  // 0x5400
-  struct bis_thread threads[BIS_MAX_THREADS]; // 0x5480
   // Memory that is shared with files or other processes (record only; Sources/Runtime/shared.c).
-  uint32_t shared_count;       // of shared[]: all of the program's shared mappings lie in these ranges
+  uint32_t shared_count;       // 0x5500 of shared[]: all of the program's shared mappings lie in these ranges
   uint32_t shared_active;      // 1: pages of them may belong to another process
   uint32_t pinned;             // enum bis_pin
   uint32_t reserved_shared;
   struct { uint64_t low, high; } shared[BIS_MAX_SHARED];
+  struct bis_thread threads[BIS_MAX_THREADS];
 };
 _Static_assert(sizeof(struct bis_thread) == 512, "bis_thread");
-_Static_assert(sizeof(struct bis_turn) == 128, "bis_turn");
+_Static_assert(sizeof(struct bis_turn) == 256, "bis_turn");
 _Static_assert(__builtin_offsetof(struct bis_control, turn) == 0x5400, "turn");
 _Static_assert(__builtin_offsetof(struct bis_control, spill) == BIS_C_SPILL, "spill");
 _Static_assert(__builtin_offsetof(struct bis_control, tick) == BIS_C_TICK, "tick");
@@ -221,7 +269,10 @@ _Static_assert(__builtin_offsetof(struct bis_control, descriptor) == BIS_C_DESC,
 _Static_assert(__builtin_offsetof(struct bis_control, reason) == 0x1A0, "reason");
 _Static_assert(__builtin_offsetof(struct bis_control, stats) == 0x2A0, "stats");
 _Static_assert(__builtin_offsetof(struct bis_control, actions) == 0x400, "actions");
+_Static_assert(__builtin_offsetof(struct bis_control, debug) == 0x1370, "debug");
 _Static_assert(__builtin_offsetof(struct bis_control, ranges) == 0x1400, "ranges");
+_Static_assert(BIS_POOL_BASE + BIS_POOL_COUNT * BIS_POOL_SPACE <= BIS_THREADS_BASE + BIS_THREADS_SIZE, "pool");
+_Static_assert(__builtin_offsetof(struct bis_control, threads[1]) <= BIS_CONTROL_FIRST, "first thread");
 _Static_assert(sizeof(struct bis_control) <= BIS_CONTROL_SIZE, "control block too large");
 
 enum bis_mode { BIS_MODE_RECORD = 1, BIS_MODE_REPLAY = 2 };
@@ -244,7 +295,10 @@ enum bis_reason {
   BIS_REASON_SPECIAL = 13,      // a special instruction the runtime cannot do; arg0 = op
   BIS_REASON_AFTER = 14,        // record: arg0: a system call the supervisor let through is done; result in arg1
   BIS_REASON_FATAL = 15,        // arg0: line in the runtime's source
-  BIS_REASON_PAGES = 16,        // record: a call (number answer_arg[0], arguments arg) needs shared pages that its arguments
+  BIS_REASON_STEP = 16,         // a tick ran out where a thread switch lies some instructions further on (resume_host = body);
+                                // record: arg0 = how many at most; replay: at address arg0
+  BIS_REASON_DEBUG = 17,        // replay: arg0 = enum bis_debug_stop
+  BIS_REASON_PAGES = 18,        // record: a call (number answer_arg[0], arguments arg) needs shared pages that its arguments
                                 // point to; answer_arg[1]: 1 = the whole mappings; answer_arg[2]: what `pinned` shall be
   BIS_REASON_WATCHED = 20,      // record: a call failed with EFAULT; answer 1: pages were watched, now they are not, try again
 };
@@ -267,6 +321,8 @@ enum bis_answer {
   BIS_ANSWER_MOVED = 6,   // registers and rip are new (rt_sigreturn)
   BIS_ANSWER_ERROR = 7,   // fails with answer_arg[0] (-errno): log as a plain call
   BIS_ANSWER_THREAD = 8,  // clone with flags answer_arg[0]: thread number answer_arg[1] is prepared; then REASON_AFTER
+  BIS_ANSWER_MAP = 9,     // mmap with arg[0..5]; logged as a mapping of file answer_arg[0] (~0: none). answer_arg[1] = 1: its
+                          // code is known. REASON_AFTER, with nothing logged, when it fails or lies over other code
 };
 
 enum bis_stat {
@@ -283,6 +339,7 @@ enum bis_special {
   BIS_SPECIAL_FXSAVE = 14, BIS_SPECIAL_FNSTENV = 15, BIS_SPECIAL_FNSAVE = 16, BIS_SPECIAL_FXRSTOR = 17,
   BIS_SPECIAL_RDGSBASE = 18, BIS_SPECIAL_WRGSBASE = 19, BIS_SPECIAL_INT80 = 20,
   BIS_SPECIAL_UNDEFINED = 21, // raise #UD at the instruction
+  BIS_SPECIAL_BREAKPOINT = 22, // before the instruction at guest_next; length 0
 };
 
 // Descriptor that follows an entry into the runtime in translated code. rcx points to it (guest rcx is in
@@ -319,7 +376,8 @@ enum bis_kind {
   BIS_KIND_EXEC = 6,      // bis_event; value = tape number that goes on. Last event of the tape.
   BIS_KIND_CHECKSUM = 7,  // bis_event; value = checksum of registers, value2 = of memory; effects: CHECKSUM_RANGE*
   BIS_KIND_VFORK_LEAVE = 8, // bis_event; the vfork child is gone: the parent's registers come back, rax = value
-  BIS_KIND_SWITCH = 9,    // bis_event; thread tid has the turn from here on, before it thread `value` had it
+  BIS_KIND_SWITCH = 9,    // bis_event; thread tid has the turn from here on, before it thread `value` had it; nr = 1 (chaos
+                          // mode): that one is between two ticks, at address value2
   BIS_KIND_LOST = 10,     // bis_event; the recording ended here without the program's end (bis was killed, disk full): nr = reason
 
   BIS_KIND_PAGE = 11,     // bis_event; memory shared with other processes has changed: value = page whose access told, value2 =
@@ -406,6 +464,13 @@ enum bis_divergence {
 #define BIS_TABLES_SUBCALLS 0x10000  // struct bis_subcall_row[], sorted by (nr, key); count in bis_tables_header
 #define BIS_TABLES_CPUID    0x40000  // struct bis_cpuid_row[], count in the header
 #define BIS_TABLES_HEADER   0x80000  // struct bis_tables_header
+#define BIS_TABLES_BREAKPOINTS 0xC0000 // replay: struct bis_breakpoints, 256 KiB
+#define BIS_TABLES_BREAKPOINTS_SIZE 0x40000
+
+// Breakpoints of a debugger, sorted by address; conditions are gdb agent expressions, one after the other.
+struct bis_breakpoint { uint64_t address; uint32_t first, conditions; }; // index into conditions, count (0: always stops)
+struct bis_condition { uint32_t offset, length; };                      // of the expression's bytes, from the table's start
+struct bis_breakpoints { uint32_t count, conditions_offset; struct bis_breakpoint list[]; };
 
 enum bis_class {
   BIS_CLASS_UNKNOWN = 0,    // not in the table: ENOSYS and a warning

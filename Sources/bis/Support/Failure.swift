@@ -45,7 +45,7 @@ func complain(_ message: String, hint: String = "") {
 }
 
 /// To standard error, at once.
-private func writeError(_ text: String) {
+func writeError(_ text: String) {
   let bytes = Array(text.utf8)
   var done = 0
   while done < bytes.count {

@@ -77,9 +77,7 @@ extension Guest {
         let t = tickLog[total - 1]
         check(total <= ticks && t.target == guest, "\(name): tick \(total) at \(hex(guest)), native \(hex(t.target))")
         check(registers(t) == gpr(), "\(name): registers at tick \(total)")
-        if !self.translator.flagsAreDead(atGuest: guest, domain: self.domain(guest)!, view: self.view) {
-          check(t.flags == h_control()!.pointee.rflags & 0xCD5, "\(name): flags at tick \(total), \(hex(guest))")
-        }
+        check(t.flags == h_control()!.pointee.rflags & 0xCD5, "\(name): flags at tick \(total), \(hex(guest))")
         self.setWords(refill())
       })
     guard case .trap(let host) = stop else { return check(false, "\(name): \(stop) \(located(stop))") }

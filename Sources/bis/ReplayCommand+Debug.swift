@@ -1,0 +1,75 @@
+// `bis replay` without -a: the debugger.
+import Glibc
+import Linux
+import Replay
+import Trace
+
+extension ReplayCommand {
+  /// Lets gdb, or a client, look at the replay. Returns gdb's exit status.
+  func debug(_ directory: TraceDirectory) throws -> Int32 {
+    guard !all else { throw Failure.usage("--all goes with -a: the debugger looks at one process, -p chooses it") }
+    let program = port == nil ? try findGDB() : ""
+    let options = try debugOptions(directory)
+    let session = try DebugSession(options)
+    if let port {
+      try session.listen(host: host, port: port)
+      return 0
+    }
+    return try session.runGDB(path: program, arguments: debuggerArguments, interpreter: interpreter)
+  }
+
+  private func findGDB() throws -> String {
+    do throws(ExecutableError) { return try resolveExecutable(gdb) } catch {
+      throw Failure(
+        "cannot start gdb: \(error)",
+        hint: "install it (Debian, Ubuntu: apt install gdb), or serve another debugger: bis replay --port N")
+    }
+  }
+
+  private func debugOptions(_ directory: TraceDirectory) throws -> DebugOptions {
+    let manifest = try Manifest.read(directory)
+    let tape = try chosenTape(manifest)
+    guard (checkpointMemory ?? 1) >= 0 else { throw Failure.usage("--checkpoint-memory is not negative") }
+    let quarter = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) / 4
+    var options = DebugOptions(
+      trace: directory, manifest: manifest, tape: tape,
+      memory: checkpointMemory.map { $0.multipliedReportingOverflow(by: 1_000_000) }.map {
+        $0.overflow ? .max : $0.partialValue
+      }
+        ?? quarter)
+    options.replay.trace = directory.path
+    options.replay.process = process
+    options.replay.quiet = interpreter != nil
+    options.place = try goto.map { try place($0, directory, tape) }
+    options.policy = try policy()
+    return options
+  }
+
+  /// The process that -p names: where it became its program, or where it was forked.
+  private func chosenTape(_ manifest: Manifest) throws -> Manifest.TapeInfo {
+    let tapes = try manifest.tapes(of: process)
+    guard let first = tapes.first else { throw Failure("the recording holds no process") }
+    return onfork ? first : tapes.first { $0.origin == .exec && $0.pid == first.pid } ?? first
+  }
+
+  private func place(_ text: String, _ directory: TraceDirectory, _ tape: Manifest.TapeInfo) throws -> Place {
+    if let place = Place(text) { return place }
+    let bookmark = try directory.bookmarks().first { $0.name == text && $0.tape == tape.number }
+    if let place = bookmark.flatMap({ Place($0.position) }) { return place }
+    throw Failure.usage(
+      "--goto \(text): no position and no bookmark", hint: "EVENT, EVENT+TICKS, N%, start, end, a bookmark")
+  }
+
+  private func policy() throws -> DiversionPolicy {
+    var policy = DiversionPolicy()
+    for word in diversionPolicy?.split(separator: ",") ?? [] {
+      guard ["files", "signals", "sockets", "all"].contains(word) else {
+        throw Failure.usage("--diversion-policy \(word): files, signals, sockets or all")
+      }
+      if word == "files" || word == "all" { policy.mayWriteFiles = true }
+      if word == "signals" || word == "all" { policy.maySignal = true }
+      if word == "sockets" || word == "all" { policy.mayOpenSockets = true }
+    }
+    return policy
+  }
+}

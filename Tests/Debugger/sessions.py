@@ -1,0 +1,143 @@
+"""Sessions with gdb: each returns what gdb printed and the patterns that must be found in it, in order."""
+
+import random
+import re
+
+
+def start(bench):
+    """At the first instruction, in the dynamic linker."""
+    output = bench.gdb("loop", ["when", "info threads", "info auxv", "x/i $pc", "info registers rip"])
+    return output, [r"^\d+(\+0@|\+0)?.*thread \d+", r"\* 1 +Thread", r"AT_PHDR", r"=> 0x", r"^rip"]
+
+
+def breakpoints(bench):
+    output = bench.gdb("loop", ["break square if x == 300", "continue", "print x", "finish", "delete", "continue"])
+    return output, [r"Breakpoint 1,.* square \(x=300\)", r"\$1 = 300", r"Value returned is \$2 = 90000", r"SIGUSR1"]
+
+
+def backwards(bench):
+    commands = ["break main", "continue", "break square if x == 300", "continue", "delete", "when", "break square",
+                "reverse-continue", "reverse-continue", "continue", "continue", "when"]
+    return bench.gdb("loop", commands), [
+        r"main \(\)", r"square \(x=300\)", r"^(\S+) +\(", r"square \(x=299\)", r"square \(x=298\)", r"square \(x=299\)",
+        r"square \(x=300\)"]
+
+
+def who_wrote(bench):
+    """The last write to a variable, found backwards; the value before it."""
+    commands = ["handle SIGUSR1 nostop noprint", "break printf", "continue", "watch rare", "reverse-continue", "print i", "print rare",
+                "reverse-continue", "print i", "continue", "print rare"]
+    return bench.gdb("loop", commands), [
+        r"printf", r"Hardware watchpoint", r"Old value = 19999\s+New value = 14999", r"\$1 = 19999", r"\$2 = 14999",
+        r"New value = 9999", r"\$3 = 14999", r"New value = 14999", r"\$4 = 14999"]
+
+
+def start_and_end(bench):
+    commands = ["handle SIGUSR1 nostop", "continue", "when", "reverse-stepi", "reverse-continue", "when", "seek end", "when",
+                "seek 50%", "when", "restart", "when"]
+    return bench.gdb("loop", commands), [
+        r"exits here with status 3|No more reverse-execution history", r"^\d+\+?\S* +\((99|100)", r"No more reverse-execution history",
+        r"^1\S* +\(0\.0", r"^\d+\S* +\(100", r"^\d+\S* +\((49|50)", r"^1\S* +\(0\.0"]
+
+
+def signals(bench):
+    commands = ["continue", "print handled", "print $_siginfo.si_signo", "break handler", "continue", "backtrace 3", "reverse-continue",
+                "print handled"]
+    return bench.gdb("loop", commands), [
+        r"SIGUSR1", r"\$1 = 0", r"\$2 = 10", r"handler \(number=10\)", r"signal handler called", r"SIGUSR1", r"\$3 = 0"]
+
+
+def source_steps(bench):
+    """next and step forwards, and the same lines backwards."""
+    commands = ["break main", "continue", "next", "next", "next", "reverse-next", "reverse-next", "break square", "continue",
+                "reverse-finish", "reverse-step"]
+    return bench.gdb("loop", commands), [r"Breakpoint 1, main", r"for \(long i", r"square\(i\)", r"rare = i", r"square\(i\)", r"square \(x=1\)", r"in main", r"square \(x=1\)|square\(i\)"]
+
+
+def positions(bench):
+    commands = ["break square if x == 100", "continue", "checkpoint here", "delete", "seek 90%", "info checkpoints", "restart 1",
+                "print x", "bookmark hundred", "seek start", "seek hundred", "print x", "back", "when", "forward", "print x",
+                "info bookmarks", "delete checkpoint 1", "info checkpoints", "events 4", "diff-at end total"]
+    return bench.gdb("loop", commands), [
+        r"square \(x=100\)", r"Checkpoint 1", r"1 +\d\S* +here", r"\$1 = 100", r"Bookmark hundred", r"\$2 = 100", r"^1\S* +\(0\.0",
+        r"\$3 = 100", r"hundred +\d", r"No checkpoints", r"=> ", r"total at .*:\s+\d+\s+here, at .*different"]
+
+
+def bookmarks_stay(bench):
+    bench.gdb("loop", ["break square if x == 77", "continue", "bookmark later"])
+    output = bench.gdb("loop", ["print x"], options=["--goto", "later"])
+    return output, [r"\$1 = 77"]
+
+
+def calls(bench):
+    """Functions called from gdb run in a copy; the replay is the same afterwards."""
+    commands = ["break square if x == 100", "continue", "monitor checksum", "print square(12)", "print label(5)",
+                "call (int)strlen(\"hello\")", "print total", "set var total = 5", "print total", "stepi", "print total > 5",
+                "reverse-stepi", "monitor checksum"]
+    output = bench.gdb("loop", commands)
+    sums = re.findall(r"^[0-9a-f]{8,16}$", output, re.M)
+    assert len(sums) == 2 and sums[0] == sums[1], f"checksums differ: {sums}\n{output}"
+    return output, [r"\$1 = 144", r"\$2 = 0x\w+ \"label 5\"", r"\$3 = 5", r"\$5 = 5", r"\$6 = 1"]
+
+
+def system_calls(bench):
+    commands = ["handle SIGUSR1 nostop noprint", "break main", "continue", "catch syscall write", "continue", "print handled", "continue",
+                "reverse-continue", "reverse-continue"]
+    return bench.gdb("loop", commands), [r"call to syscall (\"|')?write", r"\$1 = 10", r"returned from syscall", r"call to syscall"]
+
+
+def corrupted_heap(bench):
+    """The README's example: a crash, and backwards to the write that caused it."""
+    commands = ["continue", "frame function main", "print item", "watch -l list->next->next", "reverse-continue", "frame function add",
+                "print name"]
+    return bench.gdb("heap", commands), [r"SIGSEGV", r"\$1 = ", r"watchpoint", r"Old value", r"in add \(name", r"a name that is too long"]
+
+
+def thread_list(bench):
+    commands = ["break work", "continue", "continue", "info threads", "thread apply all bt 1", "watch sum", "continue", "continue",
+                "reverse-continue"]
+    return bench.gdb("threads", commands), [r"work \(argument", r"work \(argument", r"\* \d +Thread", r"New value", r"New value", r"Old value"]
+
+
+def fifty_steps_back(bench):
+    """stepi 50 times, reverse-stepi 50 times, in several places: the same checksums on both ways."""
+    lines = ["python", "import gdb", "def walk(count):", "    sums = []",
+             "    for _ in range(count):",
+             "        sums.append(gdb.execute('monitor checksum', to_string=True))",
+             "        gdb.execute('stepi', to_string=True)",
+             "    for want in reversed(sums):",
+             "        gdb.execute('reverse-stepi', to_string=True)",
+             "        found = gdb.execute('monitor checksum', to_string=True)",
+             "        assert found == want, (found, want)",
+             "    print('walked', count)",
+             "for place in ('start', '3', '10', '20', '40%', '60%', '95%'):",
+             "    gdb.execute('seek ' + place, to_string=True)", "    walk(50)", "end"]
+    return bench.gdb("loop", lines, timeout=400), [r"walked 50"] * 7
+
+
+def random_walk(bench):
+    """Random commands; registers and memory are the same whenever the position is."""
+    choice = random.Random(7)
+    moves = []
+    for _ in range(150):
+        moves.append(choice.choice(["stepi", "reverse-stepi", "continue", "reverse-continue", "next", "reverse-next", "reverse-step",
+                                    "step", f"seek {choice.randrange(100)}%"]))
+    lines = ["handle SIGUSR1 nostop noprint", "break square if x % 1999 == 0", "watch rare", "python", "import gdb", "seen = {}", "count = 0",
+             f"for move in {moves!r}:", "    try:", "        gdb.execute(move, to_string=True)",
+             "    except gdb.error as error:", "        print(move, error)",
+             "    place = gdb.execute('monitor position', to_string=True)",
+             "    sum = gdb.execute('monitor checksum', to_string=True)",
+             "    assert seen.setdefault(place, sum) == sum, (move, place)", "    count += 1", "print('moves', count, 'of', len(seen))", "end"]
+    return bench.gdb("loop", lines, timeout=600), [r"moves 150"]
+
+
+def no_gdb(bench):
+    import subprocess
+    done = subprocess.run([bench.bis, "replay", "--gdb", "no-such-gdb", bench.trace("loop")], env=bench.environment,
+                          capture_output=True, text=True)
+    assert done.returncode == 1, done.returncode
+    return done.stderr, [r"cannot start gdb", r"apt install gdb"]
+
+
+ALL = [start, breakpoints, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
+       system_calls, corrupted_heap, thread_list, fifty_steps_back, random_walk, no_gdb]
