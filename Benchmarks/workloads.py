@@ -193,6 +193,50 @@ for d in range(50):
         open(f"src/{d}/{f}", "w").write(f"file {d} {f}\n" * ((d + f) % 40 + 1))
 P
 """
+REDIS = r"""
+redis-server --port 0 --unixsocket $PWD/redis.sock --save '' --logfile /dev/null &
+until redis-cli -s redis.sock ping 2>/dev/null | grep -q PONG; do sleep 0.02; done
+redis-benchmark -s redis.sock -q -n 40000 -c 20 -t set,get,lpush > /dev/null
+redis-cli -s redis.sock shutdown nosave
+wait
+"""
+NODE = r"""
+const http = require("http");
+const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
+let left = 4000, sum = 0;
+const server = http.createServer((q, r) => { r.end(JSON.stringify({ path: q.url, squares: [...Array(20).keys()].map(i => i * i) })); });
+function ask(port) {
+  http.get({ port, agent, path: "/" + left }, r => {
+    let body = "";
+    r.on("data", d => body += d);
+    r.on("end", () => { sum += JSON.parse(body).squares[19]; if (--left > 0) ask(port); else if (left === 0) { console.log(sum); process.exit(0); } });
+  });
+}
+server.listen(0, "127.0.0.1", () => { for (let i = 0; i < 8; i++) ask(server.address().port); });
+"""
+JAVA = r"""
+import java.util.*;
+import java.util.concurrent.*;
+public class Pool {
+  static long work(int seed) {
+    Random r = new Random(seed);
+    Map<Integer, List<String>> m = new HashMap<>();
+    for (int i = 0; i < 30000; i++) m.computeIfAbsent(r.nextInt(500), k -> new ArrayList<>()).add(Integer.toString(i * seed));
+    long s = 0;
+    for (List<String> l : m.values()) { Collections.sort(l); s += l.get(0).hashCode(); }
+    return s;
+  }
+  public static void main(String[] a) throws Exception {
+    ExecutorService e = Executors.newFixedThreadPool(4);
+    List<Future<Long>> f = new ArrayList<>();
+    for (int i = 0; i < 40; i++) { int n = i; f.add(e.submit(() -> work(n))); }
+    long t = 0;
+    for (Future<Long> x : f) t += x.get();
+    e.shutdown();
+    System.out.println(t);
+  }
+}
+"""
 # Compressible text from a fixed seed.
 TEXT = """python3 - <<'P' > text
 import random
@@ -210,6 +254,9 @@ P
 def text(byte_count):
     lines = byte_count // 80
     return TEXT.replace("while True:", f"for _ in range({lines}):").replace("    COUNT\n", "")
+
+
+NO_GOAL = float("inf")
 
 
 @dataclass
@@ -249,4 +296,8 @@ def workloads():
         w("mutex", "4 threads with one mutex, native on one core", ["./p", "20000000"], 3.0, compiled(MUTEX, "-O2 -pthread"), one_core=True),
         w("switches", "200,000 hand-overs between two threads, native on one core", ["./p", "100000"], 3.0, compiled(SWITCHES, "-O2 -pthread"),
           one_core=True),
+        w("redis", "redis-server and redis-benchmark, both recorded, native on one core", ["bash", "p.sh"], 2.5, f"cat > p.sh <<'S'\n{REDIS}\nS", one_core=True),
+        w("node", "node: 4,000 HTTP requests to itself", ["node", "p.js"], NO_GOAL, f"cat > p.js <<'J'\n{NODE}\nJ"),
+        w("java", "java: a pool of 4 threads, maps and sorting, native on one core", ["java", "-cp", ".", "Pool"], NO_GOAL,
+          f"cat > Pool.java <<'J'\n{JAVA}\nJ\njavac Pool.java", one_core=True),
     ]
