@@ -61,6 +61,7 @@ extension Core {
     emitExit(n)
     (code + Int(at)).storeBytes(of: 0xE9, as: UInt8.self)
     patch(code + Int(at) + 1, to: stub)
+    forgotten[at] = n
     heads[h].pendingBody = n
     heads[h].hadIndirect = heads[h].indirect != 0
     heads[h].hadTick = heads[h].tick != 0
@@ -68,6 +69,20 @@ extension Core {
     heads[h].indirect = 0
     heads[h].tick = 0
     statistics.forgotten += 1
+  }
+
+  /// The bytes that exit number `n` would link are no longer its own: the jump of a forgotten body stands there.
+  @inline(__always)
+  func isForgotten(_ n: UInt32, _ field: UInt32) -> Bool {
+    if forgotten.isEmpty { return false }
+    return overlapsForgotten(n, field)
+  }
+
+  private func overlapsForgotten(_ n: UInt32, _ field: UInt32) -> Bool {
+    for at in (field - 4)..<(field + 4) {
+      if let owner = forgotten[at], owner != n { return true }
+    }
+    return false
   }
 
   /// A domain is no more: nobody looks anything up there. Its table is used again; its code stays (`locate` works).
