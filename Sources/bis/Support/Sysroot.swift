@@ -29,6 +29,8 @@ struct Sysroot {
       let folder = file.path.split(separator: "/").dropLast().joined(separator: "/")
       if makeParents(of: file.path) { symlink(target, "\(path)/\(folder)/\(name)") }
     }
+    // A library's script finds its modules by a path relative to the library.
+    if makeParents(of: "/usr/share/gcc") { symlink("/usr/share/gcc", "\(path)/usr/share/gcc") }
     // Merged directories, unless the recording has them apart.
     for name in ["lib", "lib64", "bin", "sbin"] { symlink("usr/\(name)", "\(path)/\(name)") }
   }
