@@ -4,7 +4,7 @@ BIS := .build/release/bis
 BUILD := swift build -c release --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-long check format bench install uninstall clean
+.PHONY: help setup build demo test test-long check format bench bench-debugger install uninstall clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 — /p' Makefile
@@ -32,6 +32,9 @@ format: ## Format the Swift sources
 
 bench: build ## Measure native, recorded and replayed programs; ROUNDS=5 WRITE=1 to fill Docs/benchmarks.md
 	@Benchmarks/run --bis $(BIS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write)
+
+bench-debugger: build ## Measure what debugging a recording costs; ROUNDS=5 WRITE=1 as above
+	@Benchmarks/debugger --bis $(BIS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write)
 
 install: build ## Install bis and its shell completions under PREFIX (default /usr/local)
 	@install -D -m 755 $(BIS) $(DESTDIR)$(PREFIX)/bin/bis

@@ -44,7 +44,9 @@ extension ReplayTarget: RegisterAccess {
     for (index, value) in values { layout.set(index, of: &changed, to: value) }
     guard !layout.areEqual(now, changed) else { return }
     guard thread == currentID else {
-      throw TargetError("only thread \(currentID.thread), which has the turn, can be changed at this position")
+      let text = "only thread \(currentID.thread), which has the turn, can be changed or called in at this position"
+      onFailure(text)
+      throw TargetError(text)
     }
     let state = try divert()
     try checked { () throws(GuestError) in try state.diversion.setRegisters(changed) }

@@ -9,7 +9,6 @@ extension ReplayTarget: FileAccess {
   public func openFile(_ path: String, process: Int?) throws(TargetError) -> any TargetFile {
     if let text = processFile(path) { return TextFile(text) }
     guard let file = storedFile(path) else { throw TargetError(code: 2, "\(path) is not in the recording") }
-    guard !file.storedName.contains("/"), !file.storedName.hasPrefix(".") else { throw TargetError(code: 13) }
     do throws(Errno) {
       return try StoredFile("\(options.trace.filesPath)/\(file.storedName)")
     } catch {
@@ -31,31 +30,18 @@ extension ReplayTarget: FileAccess {
     return options.tape.arguments.flatMap { Array($0.utf8) + [0] }
   }
 
-  /// The copy of a file. Paths that the linker uses may go through symbolic links, and the recording has real paths.
-  private func storedFile(_ path: String) -> Manifest.FileInfo? {
-    let files = options.manifest.files
-    let startFiles = startFiles
-    func first(where isMatch: (Manifest.FileInfo) -> Bool) -> Manifest.FileInfo? {
-      let found = files.filter(isMatch)
-      return found.first { startFiles.contains($0.number) } ?? found.first
-    }
-    if let exact = first(where: { $0.path == path }) { return exact }
-    let merged = ["/lib/", "/lib64/", "/bin/", "/sbin/"].contains { path.hasPrefix($0) }
-    if merged, let found = first(where: { $0.path == "/usr" + path }) { return found }
-    guard path.hasPrefix("/"), let name = path.split(separator: "/").last else { return nil }
-    let named = files.filter { $0.path.hasSuffix("/" + name) }
-    return Set(named.map(\.path)).count == 1 ? named.first : nil
-  }
+  private func storedFile(_ path: String) -> Manifest.FileInfo? { traceFiles.file(path) }
 
-  /// What was mapped when the program began: of several files with one path the right ones.
-  private var startFiles: Set<UInt64> {
-    if let knownStartFiles { return knownStartFiles }
+  /// The files of this process.
+  public var traceFiles: TraceFiles {
+    if let knownFiles { return knownFiles }
     var numbers: Set<UInt64> = []
     for effect in firstEvent()?.effects ?? [] {
       if case .map(let mapping) = effect, let file = mapping.file { numbers.insert(file) }
     }
-    knownStartFiles = numbers
-    return numbers
+    let files = TraceFiles(options.trace, options.manifest, startFiles: numbers)
+    knownFiles = files
+    return files
   }
 }
 

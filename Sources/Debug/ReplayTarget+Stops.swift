@@ -90,7 +90,7 @@ extension ReplayTarget: BreakpointAccess, SystemCallCatching, SignalPassing, Pro
     case .killed(let signal): return "the program is killed here by signal \(signal)"
     case .exec(let tape):
       let program = options.manifest.tape(tape)?.executable ?? "another program"
-      return "the process becomes \(program) here: bis replay -p \(program.split(separator: "/").last ?? "?")"
+      return "the process becomes \(program) here; to go on: bis replay --tape \(tape) \(options.trace.path)"
     default: return "the recording ends here, before the program did"
     }
   }

@@ -52,7 +52,7 @@ public final class ReplayTarget: Target {
   /// What a person should know; `monitor notices` gives it.
   var notices: [String] = []
   private var auxiliary: [UInt8]?
-  var knownStartFiles: Set<UInt64>?
+  var knownFiles: TraceFiles?
   private var engineFailure: GuestError?
   private var lastReport = ""
   /// Errors by number are all that gdb before 14 shows: where the words go.

@@ -1,5 +1,15 @@
 // A program that bis starts for itself (gdb): not traced, with our terminal.
 import Glibc
+import Synchronization
+
+/// Children that live, and status words of those whose end `waitAny` saw before their owner did.
+private let started = Mutex<Set<Int32>>([])
+private let endsSeen = Mutex<[Int32: Int32]>([:])
+
+/// Keeps the status of a child for its owner.
+func noteEnd(of pid: Int32, status: Int32) {
+  if started.withLock({ $0.remove(pid) }) != nil { endsSeen.withLock { $0[pid] = status } }
+}
 
 /// Its process; reaped by `wait` or `poll`.
 public struct Child: ~Copyable {
@@ -22,6 +32,7 @@ public struct Child: ~Copyable {
     var pid: pid_t = 0
     let code = posix_spawn(&pid, path, nil, &attributes, &vector, environ)
     guard code == 0 else { throw Errno(code: code) }
+    started.withLock { _ = $0.insert(pid) }
     return Child(pid: pid)
   }
 
@@ -37,7 +48,10 @@ public struct Child: ~Copyable {
       let result = waitpid(pid, &status, options)
       if result == pid { return status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + (status & 0x7F) }
       if result == 0 { return nil }
-      if errno != EINTR { return 0 }  // reaped by somebody else: it is gone
+      if errno == EINTR { continue }
+      // It is gone: `waitAny` saw its end.
+      guard let raw = endsSeen.withLock({ $0.removeValue(forKey: pid) }) else { return 0 }
+      return raw & 0x7F == 0 ? raw >> 8 & 0xFF : 128 + (raw & 0x7F)
     }
   }
 }
@@ -53,13 +67,17 @@ public struct TemporaryDirectory: ~Copyable {
     path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  deinit {
+  deinit { Self.delete(path) }
+
+  /// Follows no link.
+  private static func delete(_ path: String) {
     guard let directory = opendir(path) else { return }
     while let entry = readdir(directory) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
         pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
-      if name != "." && name != ".." { unlink("\(path)/\(name)") }
+      if name == "." || name == ".." { continue }
+      if unlink("\(path)/\(name)") != 0, errno == EISDIR { delete("\(path)/\(name)") }
     }
     closedir(directory)
     rmdir(path)

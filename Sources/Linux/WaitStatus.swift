@@ -93,7 +93,10 @@ private let waitFlags = Int32(bitPattern: 0x4000_0000 | 0x2000_0000)  // __WALL 
 public func waitAny(nohang: Bool = false) throws(Errno) -> WaitStatus? {
   var raw: Int32 = 0
   let pid = try check(bis_wait4(-1, &raw, waitFlags | (nohang ? WNOHANG : 0)))
-  return pid == 0 ? nil : WaitStatus(tid: ThreadID(Int32(pid)), raw: raw)
+  if pid == 0 { return nil }
+  let status = WaitStatus(tid: ThreadID(Int32(pid)), raw: raw)
+  if status.stopReason == nil { noteEnd(of: Int32(pid), status: raw) }
+  return status
 }
 
 /// The next report of one thread.

@@ -38,18 +38,38 @@ extension ReplayCommand {
       }
         ?? quarter)
     options.replay.trace = directory.path
-    options.replay.process = process
+    options.replay.process = String(tape.pid)
     options.replay.quiet = interpreter != nil
     options.place = try goto.map { try place($0, directory, tape) }
     options.policy = try policy()
     return options
   }
 
-  /// The process that -p names: where it became its program, or where it was forked.
+  /// The tape of the process that -p names. Of several, one for each program that the process became, the last: what was
+  /// meant when a script starts it.
   private func chosenTape(_ manifest: Manifest) throws -> Manifest.TapeInfo {
-    let tapes = try manifest.tapes(of: process)
-    guard let first = tapes.first else { throw Failure("the recording holds no process") }
-    return onfork ? first : tapes.first { $0.origin == .exec && $0.pid == first.pid } ?? first
+    let named = try manifest.tapes(of: process)
+    guard let first = named.first else { throw Failure("the recording holds no process") }
+    if let tape {
+      guard let found = manifest.tape(tape), process == nil || found.pid == first.pid else {
+        throw Failure("there is no tape \(tape)\(process.map { " of process \($0)" } ?? "")", hint: "'bis ps' lists the processes")
+      }
+      return found
+    }
+    if onfork { return manifest.tapes.first { $0.pid == first.pid } ?? first }
+    let programs = manifest.tapes.filter { $0.pid == first.pid && $0.origin == .exec }
+    guard let last = named.last(where: { $0.pid == first.pid && $0.origin == .exec }) ?? programs.last else {
+      return first
+    }
+    if programs.count > 1 { tellChoice(last, of: programs) }
+    return last
+  }
+
+  private func tellChoice(_ tape: Manifest.TapeInfo, of all: [Manifest.TapeInfo]) {
+    let others = all.filter { $0.number != tape.number }.map { "--tape \($0.number): \($0.programName)" }
+    complain(
+      "process \(tape.pid) became \(all.count) programs; this is \(tape.programName), tape \(tape.number) "
+        + "(\(others.joined(separator: ", ")))")
   }
 
   private func place(_ text: String, _ directory: TraceDirectory, _ tape: Manifest.TapeInfo) throws -> Place {

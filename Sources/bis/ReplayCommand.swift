@@ -66,6 +66,11 @@ struct ReplayCommand: ParsableCommand {
   @Flag(help: "With -p: begin where the process was forked, not where it became its program.")
   var onfork = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Debug this tape: of a process that became several programs, one of them.", valueName: "N"))
+  var tape: UInt64?
+
   @Option(help: ArgumentHelp("Memory for checkpoints in MB (default: a quarter of the machine's).", valueName: "MB"))
   var checkpointMemory: Int?
 

@@ -1,7 +1,12 @@
 """Sessions with gdb: each returns what gdb printed and the patterns that must be found in it, in order."""
 
+import os
 import random
 import re
+import signal
+import subprocess
+
+from terminal import Terminal
 
 
 def start(bench):
@@ -87,10 +92,14 @@ def system_calls(bench):
 
 
 def corrupted_heap(bench):
-    """The README's example: a crash, and backwards to the write that caused it."""
-    commands = ["continue", "frame function main", "print item", "watch -l list->next->next", "reverse-continue", "frame function add",
-                "print name"]
-    return bench.gdb("heap", commands), [r"SIGSEGV", r"\$1 = ", r"watchpoint", r"Old value", r"in add \(name", r"a name that is too long"]
+    """The README's example, word for word: a crash, and backwards to the write that caused it."""
+    with open(os.path.join(bench.root, "README.md")) as file:
+        lines = re.search("<!-- heap begins -->(.*)<!-- heap ends -->", file.read(), re.S)[1].splitlines()
+    lines = lines[lines.index("$ bis replay") + 1:]
+    commands = [line.removeprefix("(gdb) ") for line in lines if line.startswith("(gdb)")]
+    told = [line for line in lines if re.match(r"Program|\$\d|Old|New|Hardware|\d+\t", line)]
+    assert len(commands) == 8 and len(told) == 9, (commands, told)
+    return bench.gdb("heap", commands), ["^" + re.sub("0x5555[0-9a-f]+", "0x[0-9a-f]+", re.escape(line)) for line in told]
 
 
 def thread_list(bench):
@@ -131,8 +140,98 @@ def random_walk(bench):
     return bench.gdb("loop", lines, timeout=600), [r"moves 150"]
 
 
+def objects(bench):
+    """What pretty-printers, operators and functions of the program make of C++ objects; nothing of it stays."""
+    fresh = os.path.join(bench.place, "fresh")
+    kept = os.path.join(bench.place, "kept")
+    with open(kept, "w") as file:
+        file.write("kept")
+    commands = ["break puts", "continue", "up", "monitor checksum", "print ages", "print text", "print points", "print a + b",
+                "print twice(21)", "print ages.size()", "call (int)dprintf(1, \"from gdb %d\\n\", 42)", "print (long)malloc(10) != 0",
+                f'print save("{kept}")', f'print save("{fresh}")', "print thrower()", "monitor checksum", "set unwindonsignal on",
+                "python", "try: gdb.execute('print crash(1)')", "except gdb.error as error: print('crashed:', error)", "end",
+                "print twice(4)", "monitor checksum", "frame 0", "finish"]
+    output = bench.gdb("objects", commands)
+    sums = re.findall(r"^[0-9a-f]{8,16}$", output, re.M)
+    assert len(sums) == 3 and len(set(sums)) == 1, f"checksums differ: {sums}\n{output}"
+    with open(kept) as file:
+        assert file.read() == "kept", "a diversion wrote to a file"
+    printers = os.path.isdir("/usr/share/gcc/python/libstdcxx")
+    return output, ([r"std::map with 2 elements = \{\[\"ada\"\] = 36", r"= \"hello you\"", r"std::vector of length 3"] if printers else []) + [
+        r"\{x = 4, y = 6\}", r"\$5 = 42", r"\$6 = 2", r"from gdb 42", r"\$8 = 1", r"\$9 = -1", r"\$10 = 1", r"\$11 = 7", r"crashed:",
+        r"= 8$", r"Run till exit"]
+
+
+def local_files(bench):
+    """gdb reads programs and libraries itself, under the names that the linker knows them by."""
+    output = bench.gdb("objects", ["break puts", "continue", "info sharedlibrary"])
+    assert "from remote target" not in output and "Could not open" not in output, output
+    return output, [r"Yes.*/files/.*libstdc\+\+\.so\.6", r"Yes.*/files/.*libc\.so\.6"]
+
+
+def terminal(bench):
+    """A person at a terminal: Ctrl-C forwards, backwards and in a called function; gdb's status is bis's."""
+    with Terminal([bench.bis, "replay", bench.trace("objects"), "--", "-nx"], bench.environment) as user:
+        user.command("break puts")
+        user.command("continue")
+        user.command("print hang()", wait=False)
+        user.interrupt()
+        user.command("print $pc")
+        user.command("monitor checksum")
+        user.command("quit 5", wait=False)
+        assert user.end() == 5, user.output
+        output = user.output
+    with Terminal([bench.bis, "replay", bench.trace("spin"), "--", "-nx"], bench.environment) as user:
+        user.command("continue", wait=False)
+        user.interrupt()
+        user.command("when")
+        user.command("seek end")
+        user.command("reverse-continue", wait=False)
+        user.interrupt(after=0.3)
+        user.command("when")
+        user.command("continue", wait=False)
+        user.kill_child("gdb", after=0.3)
+        assert user.end() == 128 + signal.SIGKILL, user.output
+        output += user.output
+    return output, [r"SIGINT", r"hang \(\)", r"\$1 = .*hang", r"SIGINT", r"\d+ .*of the recording", r"SIGINT", r"\d+ .*of the recording"]
+
+
+def programs(bench):
+    """A process that became another program: the last is shown, --tape opens the others."""
+    trace = bench.record("programs", ["/bin/sh", "-c", "x=1; exec /bin/echo two"])
+    last = bench.gdb("programs", ["info proc"])
+    first = bench.gdb("programs", ["continue"], options=["--tape", "0"])
+    return last + first, [r"became 2 programs; this is echo, tape 1 \(--tape 0: ", r"/bin/echo two",
+                          rf"becomes \S*/echo here; to go on: bis replay --tape 1 {re.escape(trace)}"]
+
+
+def machine_interface(bench):
+    """What an IDE says."""
+    words = ["-break-insert main", "-exec-continue", "-stack-list-frames", "-break-insert twice", "-exec-continue", "-exec-finish",
+             "-exec-continue --reverse", "-exec-continue --reverse", "-data-evaluate-expression a.x", "-gdb-exit"]
+    with Terminal([bench.bis, "replay", "--interpreter", "mi", bench.trace("objects"), "--", "-nx"], bench.environment,
+                  prompt=rb"\(gdb\) \r?\n") as user:
+        for word in words[:-1]:
+            user.command(word, until=rb"\*stopped.*?\(gdb\) \r?\n" if word.startswith("-exec") else None)
+        user.command(words[-1], wait=False)
+        assert user.end() == 0
+        return user.output, [r"\^done,bkpt=", r"\*stopped,reason=\"breakpoint-hit\".*func=\"main\"", r"\^done,stack=", r"func=\"twice\"",
+                             r"\*stopped,reason=\"function-finished\"", r"func=\"twice\"", r"func=\"main\"", r"\^done,value=\"1\""]
+
+
+def server(bench):
+    """--port: a gdb of one's own, which gets the files through the connection."""
+    serving = subprocess.Popen([bench.bis, "replay", "--port", "0", bench.trace("objects")], env=bench.environment,
+                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    port = re.search(r":(\d+)$", serving.stderr.readline().strip())[1]
+    done = subprocess.run(["gdb", "-nx", "-batch", "-ex", f"target remote 127.0.0.1:{port}", "-ex", "break twice", "-ex", "continue",
+                           "-ex", "info sharedlibrary", "-ex", "reverse-stepi"], env=bench.environment, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert serving.wait(10) == 0
+    return done.stdout, [r"twice \(x=3\)", r"Yes.*target:.*libstdc\+\+\.so\.6"]
+
+
 def no_gdb(bench):
-    import subprocess
     done = subprocess.run([bench.bis, "replay", "--gdb", "no-such-gdb", bench.trace("loop")], env=bench.environment,
                           capture_output=True, text=True)
     assert done.returncode == 1, done.returncode
@@ -140,4 +239,5 @@ def no_gdb(bench):
 
 
 ALL = [start, breakpoints, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
-       system_calls, corrupted_heap, thread_list, fifty_steps_back, random_walk, no_gdb]
+       system_calls, corrupted_heap, thread_list, fifty_steps_back, random_walk, objects,
+       local_files, terminal, programs, machine_interface, server, no_gdb]

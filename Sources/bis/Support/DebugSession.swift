@@ -24,8 +24,10 @@ struct DebugOptions {
 /// The target, ready to be served.
 struct DebugSession {
   let target: ReplayTarget
+  let trace: TraceDirectory
 
   init(_ options: DebugOptions) throws {
+    trace = options.trace
     let profile: CPUProfile
     do throws(CPUProfileTextError) { profile = try CPUProfile(text: options.manifest.recording.cpuProfile) } catch {
       throw Failure("the trace's CPU profile is damaged: \(error)")
@@ -65,7 +67,12 @@ struct DebugSession {
     }
     var words = ["gdb", "-q"]
     if let interpreter { words.append("--interpreter=\(interpreter)") }
-    words += ["-x", plain, "-x", python, "-ex", "target remote \(socket)"] + arguments
+    let sysroot = Sysroot(in: directory.path, trace, target.traceFiles)
+    words += ["-x", plain, "-x", python]
+    for command in ["set sysroot \(sysroot.path)", "set solib-search-path \(sysroot.namesPath)"] {
+      words += ["-ex", command]
+    }
+    words += ["-ex", "target remote \(socket)"] + arguments
     // Ctrl-C is for gdb, which tells us.
     signal(SIGINT, SIG_IGN)
     signal(SIGQUIT, SIG_IGN)
