@@ -42,6 +42,7 @@ public final class CodeSpace {
     let high: UInt64
   }
   private var domains: [Key: DomainID] = [:]
+  private var keys: [DomainID: Key] = [:]
   private var images: [Int: CodeImage] = [:]
   private let cache = TranslationCache.standard()
   let translator: Translator
@@ -64,9 +65,21 @@ public final class CodeSpace {
     }
     let domain = try make(low, high, movable: cache != nil)
     domains[key] = domain
+    keys[domain] = key
     let range = CodeRange(low: low, high: high, domain: domain, image: image, imageBase: low &- offset)
     if let cache, let view = range.view { cache.load(domain, view, into: translator) }
     return range
+  }
+
+  /// Whether all processes that map the same bytes there share the domain.
+  func isShared(_ domain: DomainID) -> Bool { keys[domain] != nil }
+
+  /// A part of a file range whose translations know nothing of the rest.
+  func part(of r: CodeRange, low: UInt64, high: UInt64) throws(GuestError) -> CodeRange {
+    guard let file = keys[r.domain]?.file else {
+      throw .unsupported("code of an unknown file")
+    }
+    return try fileRange(low: low, high: high, file: file, offset: low &- r.imageBase) { "" }
   }
 
   /// Keeps the translations of file-backed code for later sessions. Called once, when the session ends; what goes wrong

@@ -99,6 +99,12 @@ public struct Control {
     nonmutating set { block.pointee.rip = newValue }
   }
 
+  /// Replay, in a vfork child: where its parent goes on.
+  public var vforkResume: UInt64 {
+    get { block.pointee.vsaved.18 }
+    nonmutating set { block.pointee.vsaved.18 = newValue }
+  }
+
   /// Ticks of the process since its tape began.
   public var ticks: UInt64 {
     var sum = block.pointee.tick_done

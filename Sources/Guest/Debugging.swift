@@ -25,9 +25,9 @@ extension GuestProcess {
     return bytes
   }
 
-  /// Makes translated code ask the runtime before the instruction at `address`; nothing to do where no code is.
+  /// Makes translated code ask the runtime before the instruction at `address`; where no code is, it will once there is.
   public func insertBreakpoint(at address: UInt64) throws(GuestError) {
-    guard let r = range(at: address) else { return }
+    guard let r = range(at: address) else { return code.translator.announceBreakpoint(at: address) }
     do throws(TranslateError) {
       if let view = r.view {
         try code.translator.insertBreakpoint(r.domain, at: address, view: view)
@@ -46,6 +46,7 @@ extension GuestProcess {
       if case .unreadable = error { return }
       throw .translate(error)
     }
+    if r.view == nil { try guardTranslation(r, address) }
     try publishRanges()
   }
 
@@ -60,20 +61,26 @@ extension GuestProcess {
       ranges[i].domain = try code.privateRange(low: ranges[i].low, high: ranges[i].high).domain
     }
     try publishRanges()
-    try resetFastTable()
+    try forgetTargets()
   }
 
-  /// One number for all writable memory; how the kernel splits it into mappings does not matter.
+  /// One number for all writable memory; how the kernel splits it into mappings does not matter, nor which pages are
+  /// watched.
   public func memoryChecksum(seed: UInt64) throws(GuestError) -> UInt64 {
     let maps = try kernel("read the memory map") { () throws(Errno) in try memoryMaps(of: tid) }
     var ranges: [(low: UInt64, high: UInt64)] = []
+    let watched = guarded.keys.sorted()
     for m in maps where !m.path.hasPrefix("[v") {
       if m.start < UInt64(BIS_REGION_END), m.end > UInt64(BIS_REGION_BASE) { continue }
-      guard m.read, m.write || guarded.keys.contains(where: { m.contains($0) }) else { continue }
-      if let last = ranges.last, last.high == m.start {
-        ranges[ranges.count - 1].high = m.end
-      } else {
-        ranges.append((m.start, m.end))
+      guard m.read else { continue }
+      // (The kernel may have put watched pages into one mapping with others that cannot be written to.)
+      let parts = m.write ? [(m.start, m.end)] : watched.filter { m.contains($0) }.map { ($0, $0 + 0x1000) }
+      for (low, high) in parts {
+        if let last = ranges.last, last.high == low {
+          ranges[ranges.count - 1].high = high
+        } else {
+          ranges.append((low, high))
+        }
       }
     }
     var h = seed

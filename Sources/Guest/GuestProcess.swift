@@ -12,16 +12,16 @@ public final class GuestProcess {
   public var pid: Int32
   public var ranges: [CodeRange] = []
   /// `Translator.tableGeneration` when the runtime was last told about the ranges' tables.
-  private var publishedGeneration = 0
+  var publishedGeneration = 0
   /// Pages that are write-protected behind the program's back because they were translated; value: the program's
   /// own protection (PROT_*).
   public var guarded: [UInt64: Int32] = [:]
   /// The program's own protection of writable executable memory.
   public var writableCode: [(low: UInt64, high: UInt64, protection: Int32)] = []
   /// Something was translated from private memory.
-  private var hasPrivateCode = false
+  var hasPrivateCode = false
   /// Shared translations that this process has looked up are not its own any more. (Forgotten private ones lead on.)
-  private var hasStaleTargets = false
+  var hasStaleTargets = false
   public var control: Control { slot.control }
 
   public init(code: CodeSpace, slot: Slot, tid: ThreadID, pid: Int32) {
@@ -84,17 +84,10 @@ public final class GuestProcess {
         continue
       }
       changed = true
+      leaveTranslations(of: r.domain)
       if r.image == nil { try forget(r, max(low, r.low), min(high, r.high)) } else { hasStaleTargets = true }
-      if r.low < low {
-        var part = r
-        part.high = low
-        kept.append(part)
-      }
-      if r.high > high {
-        var part = r
-        part.low = high
-        kept.append(part)
-      }
+      if r.low < low { kept.append(try part(of: r, r.low, low)) }
+      if r.high > high { kept.append(try part(of: r, high, r.high)) }
     }
     if changed {
       let gone = ranges
@@ -104,6 +97,34 @@ public final class GuestProcess {
     guarded = guarded.filter { $0.key < low || $0.key >= high }
     writableCode.removeAll { $0.low < high && $0.high > low }
     return changed
+  }
+
+  /// What is left of a range. Shared translations of it are linked to those of what is gone: it gets others.
+  private func part(of r: CodeRange, _ low: UInt64, _ high: UInt64) throws(GuestError) -> CodeRange {
+    if r.image != nil { return try code.part(of: r, low: low, high: high) }
+    var part = r
+    part.low = low
+    part.high = high
+    return part
+  }
+
+  /// Whoever is to go on in translations of the domain, in the middle of a unit perhaps, goes on through the tables. The
+  /// process must be in the runtime (the current thread in a system call).
+  private func leaveTranslations(of domain: DomainID) {
+    func isInside(_ host: UInt64) -> Location? {
+      guard host != 0, let l = code.translator.locate(host: host), l.kind == .instruction, l.domain == domain else {
+        return nil
+      }
+      return l
+    }
+    let block = control.block
+    if isInside(block.pointee.resume_host) != nil { block.pointee.resume_host = 0 }
+    for t in 0..<control.usedThreads where control.threads[t].alive != 0 {
+      guard let l = isInside(control.threads[t].resume_host) else { continue }
+      control.threads[t].rip = l.guest
+      control.threads[t].resume_host = 0
+    }
+    if block.pointee.vfork_depth > 0, isInside(control.vforkResume) != nil { control.vforkResume = 0 }
   }
 
   /// Adds a range of memory that only this process has (anonymous, or written to). Beside others it shares their domain,
@@ -146,46 +167,17 @@ public final class GuestProcess {
 
   /// A fork child's code: shared domains stay shared, memory of its own gets fresh ones.
   public func inherit(from parent: GuestProcess) throws(GuestError) {
+    try inheritRanges(from: parent)
+    control.answers[4] = parent.hasPrivateCode ? 1 : 0
+  }
+
+  func inheritRanges(from parent: GuestProcess) throws(GuestError) {
     ranges = try parent.ranges.map { (r) throws(GuestError) -> CodeRange in
       r.image != nil ? r : try code.privateRange(low: r.low, high: r.high)
     }
     guarded = parent.guarded
     writableCode = parent.writableCode
-    control.answers[4] = parent.hasPrivateCode ? 1 : 0
     try publishRanges()
-  }
-
-  /// The code of a copy of a stopped process: shared domains stay shared, memory of its own gets fresh ones, and whoever
-  /// is to go on in translations of such memory goes on through the tables.
-  public func copyCode(of other: GuestProcess) throws(GuestError) {
-    guard other.ranges.contains(where: { $0.image == nil }) else {
-      ranges = other.ranges
-      guarded = other.guarded
-      writableCode = other.writableCode
-      publishedGeneration = other.publishedGeneration
-      return
-    }
-    try inherit(from: other)
-    guard other.hasPrivateCode else { return }
-    func isForeign(_ host: UInt64) -> CodeRange? {
-      guard let l = code.translator.locate(host: host), l.kind == .instruction else { return nil }
-      return other.ranges.first { $0.image == nil && $0.domain == l.domain }
-    }
-    let block = control.block
-    if isForeign(block.pointee.resume_host) != nil, let l = code.translator.locate(host: block.pointee.resume_host) {
-      block.pointee.rip = l.guest
-      block.pointee.resume_host = 0
-    }
-    for t in 0..<control.usedThreads where control.threads[t].alive != 0 {
-      guard isForeign(control.threads[t].resume_host) != nil,
-        let l = code.translator.locate(host: control.threads[t].resume_host)
-      else { continue }
-      control.threads[t].rip = l.guest
-      control.threads[t].resume_host = 0
-    }
-    try resetFastTable()
-    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
-    if isForeign(r.rip) != nil { try restart() }
   }
 
   // MARK: Translation
@@ -219,18 +211,25 @@ public final class GuestProcess {
   ) throws(GuestError) -> UInt64? {
     let low = max(r.low, guest & ~0xFFF)
     let high = min(r.high, low + 0x2000)
-    let next = low + 0x1000
-    hasPrivateCode = true
     try guardPage(low)
     let bytes = try read(low, Int(high - low))
     let host = try bytes.withBytes { (b) throws(GuestError) -> UInt64 in
       try run(r.domain, guest, kind, CodeView(base: low, bytes: b), lookahead: 0)
     }
-    if next < high, code.translator.reaches(r.domain, at: guest, page: next) { try guardPage(next) }
+    try guardTranslation(r, guest)
     return host
   }
 
-  private func guardPage(_ page: UInt64) throws(GuestError) {
+  /// Watches the pages that the translation at `guest` was made from, if there is one.
+  func guardTranslation(_ r: CodeRange, _ guest: UInt64) throws(GuestError) {
+    hasPrivateCode = true
+    let low = guest & ~0xFFF
+    for page in [low, low + 0x1000] where page < r.high {
+      if code.translator.reaches(r.domain, at: guest, page: page) { try guardPage(page) }
+    }
+  }
+
+  func guardPage(_ page: UInt64) throws(GuestError) {
     guard guarded[page] == nil,
       let w = writableCode.first(where: { page >= $0.low && page < $0.high })
     else { return }
@@ -270,8 +269,11 @@ public final class GuestProcess {
   public func resetFastTable() throws(GuestError) {
     guard hasStaleTargets else { return }
     hasStaleTargets = false
-    _ = try call(Region.address(BIS_LABEL_RESET_FAST_TABLE), [])
+    try forgetTargets()
   }
+
+  /// Forgets which indirect targets were looked up.
+  func forgetTargets() throws(GuestError) { _ = try call(Region.address(BIS_LABEL_RESET_FAST_TABLE), []) }
 
   // MARK: Calls into the stopped process
 

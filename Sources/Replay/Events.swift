@@ -151,6 +151,11 @@ extension ReplaySession {
       try p.guest.addPrivate(low: low, high: high)
       if protection & 2 != 0 { p.guest.writableCode.append((low, high, Int32(protection))) }
     }
+    if let focus, focus.process === p {
+      for b in focus.stops.breakpoints where b.address >= low && b.address < high {
+        try p.guest.insertBreakpoint(at: b.address)
+      }
+    }
   }
 
   private func changed(_ p: ReplayedProcess, _ touched: Bool) throws(GuestError) {

@@ -36,6 +36,8 @@ extension TranslateEngine {
     armed.process = nil
     callUnderWay = nil
     touched = nil
+    // (other mappings, perhaps, with code that was translated before)
+    for a in armed.addresses { try fresh.guest.insertBreakpoint(at: a) }
   }
 
   public func discard(_ checkpoint: CheckpointID) {

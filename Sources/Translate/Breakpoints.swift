@@ -23,6 +23,8 @@ struct BreakpointPlace {
   var patches: [BreakpointPatch] = []
   /// Where the way into the runtime begins, in every body made since.
   var entries: [UInt32] = []
+  /// What was translated before the address split units has been looked through.
+  var isComplete = false
 }
 
 struct BreakpointState {
@@ -76,19 +78,15 @@ extension Core {
   mutating func insertBreakpoint(_ domain: DomainID, at guest: UInt64, view: CodeView) throws(TranslateError) {
     let d = Int(domain.number)
     guard d < domains.count, domains[d].contains(guest) else { throw .outsideDomain(guest) }
-    breakpoints.split.insert(guest)
+    announceBreakpoint(at: guest)
+    let p = place(d, guest)
+    if breakpoints.places[p].isComplete { return }
+    breakpoints.places[p].isComplete = true
     unapplyBreakpoints()
-    breakpoints.active.insert(guest)
     defer { applyBreakpoints() }
-    let known = breakpoints.places.firstIndex { $0.domain == d && $0.guest == guest }
-    if let known {
-      setEntries(known, on: true)
-      if !breakpoints.places[known].patches.isEmpty { return }
-    }
     let found = templates(of: guest, in: d)
     guard !found.isEmpty else { return }
     let h = headForExit(d, guest)
-    let p = place(d, guest)
     if breakpoints.places[p].entries.isEmpty {
       heads[h].body = 0
       try translateHead(h, indirect: false, tick: false, view: view)
@@ -101,6 +99,15 @@ extension Core {
     }
     breakpoints.places[p].patches = found.filter { !entries.contains($0.offset) && !($0.isBody && $0.room >= 5) }
       .map { BreakpointPatch(offset: $0.offset, length: $0.room >= 5 ? 5 : 1) }
+  }
+
+  mutating func announceBreakpoint(at guest: UInt64) {
+    breakpoints.split.insert(guest)
+    if breakpoints.active.contains(guest) { return }
+    unapplyBreakpoints()
+    breakpoints.active.insert(guest)
+    for p in breakpoints.places.indices where breakpoints.places[p].guest == guest { setEntries(p, on: true) }
+    applyBreakpoints()
   }
 
   mutating func removeBreakpoint(at guest: UInt64) {
@@ -239,14 +246,15 @@ extension Core {
       let maps = mapBase(c)
       for i in 0..<unitCount(c) {
         let u = unit(c, i)
-        // (Nothing gets to a unit that was forgotten or replaced.)
-        guard heads[Int(u.head)].domain == UInt32(d), heads[Int(u.head)].body == u.body else { continue }
+        // (Into a unit that was forgotten or replaced nobody comes any more, but some may stand behind its jump.)
+        guard heads[Int(u.head)].domain == UInt32(d) else { continue }
+        let isCurrent = heads[Int(u.head)].body == u.body
         var at = heads[Int(u.head)].guest
         var map = Int(u.map)
         let mapEnd = map + Int(u.mapCount)
         var host = u.body
         while map < mapEnd {
-          if at == guest {
+          if at == guest, isCurrent || host >= u.body + 5 {
             found.append((host, u.end - host, host == u.body))
             break
           }

@@ -62,8 +62,8 @@ struct Core {
   var returns = Pool<UInt32>(capacity: 64)
 
   var breakpoints = BreakpointState()
-  /// Bodies that were forgotten: where they begin, and the exit whose jump stands there now.
-  var forgotten: [UInt32: UInt32] = [:]
+  /// Bodies that begin with a jump because they are forgotten, and that jump's exit.
+  var forgottenBodies: [UInt32: UInt32] = [:]
   var tableGeneration = 0
   var statistics = TranslateStatistics()
   var unsupportedList: [Unsupported] = []
@@ -225,7 +225,7 @@ struct Core {
     while n != 0 {
       let e = exits[Int(n)]
       let displacement = UInt32(truncatingIfNeeded: Int(target) - Int(e.patch) - 4)
-      if !isForgotten(n, e.patch), !breakpoints.keep(displacement, at: e.patch, code) {
+      if !isForgotten(n, at: e.patch), !breakpoints.keep(displacement, at: e.patch, code) {
         (code + Int(e.patch)).storeBytes(of: displacement, as: UInt32.self)
       }
       statistics.links += 1

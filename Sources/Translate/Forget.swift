@@ -36,6 +36,14 @@ extension Core {
     return false
   }
 
+  /// Is the field of an exit written over by the jump of a forgotten body? (A short first instruction may be a jump that
+  /// was not linked yet.) The exit of that jump itself is not.
+  @inline(__always)
+  func isForgotten(_ exit: UInt32, at patch: UInt32) -> Bool {
+    if forgottenBodies.isEmpty { return false }
+    return (patch - 4...patch).contains { o in forgottenBodies[o].map { $0 != exit } ?? false }
+  }
+
   func covers(_ domain: DomainID, low: UInt64, high: UInt64) -> Bool {
     let d = domains[Int(domain.number)]
     return d.alive && d.low <= low && high <= d.high
@@ -61,28 +69,14 @@ extension Core {
     emitExit(n)
     (code + Int(at)).storeBytes(of: 0xE9, as: UInt8.self)
     patch(code + Int(at) + 1, to: stub)
-    forgotten[at] = n
     heads[h].pendingBody = n
+    forgottenBodies[at] = n
     heads[h].hadIndirect = heads[h].indirect != 0
     heads[h].hadTick = heads[h].tick != 0
     heads[h].body = 0
     heads[h].indirect = 0
     heads[h].tick = 0
     statistics.forgotten += 1
-  }
-
-  /// The bytes that exit number `n` would link are no longer its own: the jump of a forgotten body stands there.
-  @inline(__always)
-  func isForgotten(_ n: UInt32, _ field: UInt32) -> Bool {
-    if forgotten.isEmpty { return false }
-    return overlapsForgotten(n, field)
-  }
-
-  private func overlapsForgotten(_ n: UInt32, _ field: UInt32) -> Bool {
-    for at in (field - 4)..<(field + 4) {
-      if let owner = forgotten[at], owner != n { return true }
-    }
-    return false
   }
 
   /// A domain is no more: nobody looks anything up there. Its table is used again; its code stays (`locate` works).

@@ -219,6 +219,8 @@ public final class Translator {
   public func insertBreakpoint(_ domain: DomainID, at guest: UInt64, view: CodeView) throws(TranslateError) {
     try core.insertBreakpoint(domain, at: guest, view: view)
   }
+  /// The same for all code that is translated from here on.
+  public func announceBreakpoint(at guest: UInt64) { core.announceBreakpoint(at: guest) }
   /// It costs nothing any more. Inserting it again is cheap.
   public func removeBreakpoint(at guest: UInt64) { core.removeBreakpoint(at: guest) }
   /// A trap (int3) at `host` stands for a breakpoint: where to go on instead.

@@ -1,0 +1,36 @@
+import BisRuntime
+import CABI
+import Linux
+import Translate
+
+/// Copies of a stopped process.
+extension GuestProcess {
+  /// The code of a copy of a stopped process: shared domains stay shared, memory of its own gets fresh ones. Whoever was
+  /// to go on in the other's translations of such memory goes on in new ones: writes to that memory forget the copy's.
+  public func copyCode(of other: GuestProcess) throws(GuestError) {
+    try inheritRanges(from: other)
+    hasStaleTargets = other.hasStaleTargets
+    guard other.hasPrivateCode else { return }
+    hasPrivateCode = true
+    try forgetTargets()
+    let block = control.block
+    if let l = foreign(block.pointee.resume_host, other) {
+      block.pointee.resume_host = try translate(l.guest, l.kind == .indirectEntry ? .indirect : .body) ?? 0
+    }
+    for t in 0..<control.usedThreads where control.threads[t].alive != 0 {
+      guard let l = foreign(control.threads[t].resume_host, other), l.kind == .instruction else { continue }
+      // (one that was preempted left its address to the translated code)
+      control.threads[t].rip = l.guest
+      control.threads[t].resume_host = 0
+    }
+    if block.pointee.vfork_depth > 0, foreign(control.vforkResume, other) != nil { control.vforkResume = 0 }
+    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    if foreign(r.rip, other) != nil { try restart() }
+  }
+
+  /// A place in translations of memory of the other's own.
+  private func foreign(_ host: UInt64, _ other: GuestProcess) -> Location? {
+    guard host != 0, let l = code.translator.locate(host: host), l.kind != .stepOn else { return nil }
+    return code.isShared(l.domain) ? nil : l
+  }
+}
