@@ -28,7 +28,7 @@ public struct MemoryGauge: Sendable {
   }
 
   /// From the file's text: MemAvailable / MemTotal.
-  static func share(of text: String) -> Double {
+  public static func share(of text: String) -> Double {
     func value(_ name: String) -> Double? {
       for line in text.split(separator: "\n") where line.hasPrefix(name + ":") {
         return line.split(separator: " ").dropFirst().first.flatMap { Double($0) }

@@ -39,13 +39,16 @@ extension ReplaySession {
   /// A copy of the template that uses `slot`, in its first stop: it begins with the START event when it goes on.
   func copy(of template: ReplayTemplate, _ slot: Slot) throws(GuestError) -> ThreadID {
     template.slot.control.block.pointee.child_slot_offset = slot.offset
-    let reason = try kernel("copy a process") { () throws(Errno) in
-      try Ptrace.cont(template.tid, 0)
-      return try wait(for: template.tid).stopReason
-    }
-    guard reason == .event(.fork) else {
-      let result = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(template.tid).rax }
-      throw .kernel("copy a process", Errno(code: Int32(truncatingIfNeeded: 0 &- result)))
+    try kernel("copy a process") { () throws(Errno) in
+      while true {
+        try Ptrace.cont(template.tid, 0)
+        switch try wait(for: template.tid).stopReason {
+        case .event(.fork): return
+        case .signal(5): throw Errno(code: Int32(truncatingIfNeeded: 0 &- (try Ptrace.getRegisters(template.tid).rax)))
+        case nil: throw .gone
+        default: break  // a signal for all processes of the terminal
+        }
+      }
     }
     return try child(of: template.tid)
   }
