@@ -81,7 +81,7 @@ final class ReplaySession {
     places = echo.isDirect ? 1 : Machine.cpuCount + 1
     defer { killAll() }
     do throws(GuestError) {
-      if roots.count > 1 { template = try makeTemplate() }
+      if roots.count > 2 { template = try makeTemplate() }
       try fillPlaces()
       try loop()
     } catch {
