@@ -2,8 +2,8 @@ import Glibc
 
 /// Recorded output to standard output and standard error, in the order of the recording.
 ///
-/// Processes are replayed one after another, so output is kept with its order stamp until everything that could come
-/// before it has been replayed (today: until the end, when there is more than one process).
+/// Processes are replayed at the same time and not when they ran, so output is kept with its order stamp until everything
+/// that could come before it has been replayed (today: until the end, when there is more than one process).
 final class Echo {
   private var pieces: [(stamp: UInt64, order: Int, fd: Int32, bytes: [UInt8])] = []
   var isOn = true

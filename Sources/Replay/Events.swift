@@ -14,32 +14,26 @@ extension ReplaySession {
   func startExec(_ tape: Manifest.TapeInfo) throws(GuestError) {
     let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape.number) }
     guard try checkedTape({ () throws(TraceError) in try feed.hasBegun() }) else {
-      finished.insert(tape.number)
       report.isIncomplete = true
       return
     }
-    let tid: ThreadID
-    do throws(SpawnError) {
-      let stopped = try spawnTraced(
-        path: "/proc/self/exe", arguments: ["bis-replay"], environment: [], disableASLR: true)
-      tid = stopped.tid
-    } catch { throw .replay("cannot start a process to replay in: \(error)", "bis doctor says what is missing", nil) }
     let slot = try kernel("make a ring") { () throws(Errno) in try rings.allocate() }
+    let tid: ThreadID
+    if let template { tid = try copy(of: template, slot) } else { tid = try emptyProcess(slot) }
     let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
     let p = ReplayedProcess(guest: guest, feed: feed, recordedPID: tape.pid)
     processes[tid] = p
-    _ = try injector.inject(into: tid, slot: slot)
     initialise(p, tape: tape.number)
     p.control.block.pointee.xcr0 = region.profile.xcr0
     p.control.block.pointee.fs_base = 0
     try checkedTape { () throws(TraceError) in try feed.fill(p.control) }
-    try p.guest.restart(at: BIS_LABEL_REPLAY_START)
+    if template == nil { try p.guest.restart(at: BIS_LABEL_REPLAY_START) }
     focus?.begin(p)
     report.processes += 1
     resume(p)
   }
 
-  private func initialise(_ p: ReplayedProcess, tape: UInt64) {
+  func initialise(_ p: ReplayedProcess, tape: UInt64) {
     let control = p.control
     let block = control.block
     block.pointee.self_address = UInt64(BIS_WINDOW_BASE)
@@ -167,34 +161,28 @@ extension ReplaySession {
 
   private func prepareFork(_ p: ReplayedProcess, _ tape: UInt64, _ pid: Int32) throws(GuestError) {
     guard wanted.contains(tape) else { return }
-    let begun = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape).hasBegun() }
-    guard begun else { return }
+    let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape) }
+    guard try checkedTape({ () throws(TraceError) in try feed.hasBegun() }) else { return }
     let slot = try kernel("make a ring") { () throws(Errno) in try rings.allocate() }
-    p.child = (slot, tape, pid)
+    p.child = (slot, feed, pid)
     p.control.block.pointee.child_slot_offset = slot.offset
     p.control.block.pointee.answer = UInt64(BIS_ANSWER_FORK.rawValue)
   }
 
-  /// PTRACE_EVENT_FORK of a replay process: the child is replayed first, to its end.
+  /// PTRACE_EVENT_FORK of a replay process: the child starts; its parent goes on when there is room for it.
   func forked(_ p: ReplayedProcess) throws(GuestError) {
-    let message = try kernel("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(p.guest.tid) }
-    let tid = ThreadID(Int32(truncatingIfNeeded: message))
-    if early.remove(tid) == nil {
-      let status = try kernel("wait for the child") { () throws(Errno) in try wait(for: tid) }
-      guard case .stopped = status.kind else { throw .gone }
-    }
-    guard let (slot, tape, pid) = p.child else { throw .unsupported("a fork that no tape knows of") }
+    let tid = try child(of: p.guest.tid)
+    guard let (slot, feed, pid) = p.child else { throw .unsupported("a fork that no tape knows of") }
     p.child = nil
     slot.copyState(of: p.guest.slot)
-    let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape) }
     let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
     let q = ReplayedProcess(guest: guest, feed: feed, recordedPID: pid)
-    initialise(q, tape: tape)
+    initialise(q, tape: feed.tape)
     try guest.inherit(from: p.guest)
     try checkedTape { () throws(TraceError) in try feed.fill(q.control) }
     let start = try checked { () throws(ReplayError) in try q.takeEvent() }
     guard start.head.kind == .start, start.head.number == UInt32(BIS_START_FORK.rawValue) else {
-      throw .replay("tape \(tape) does not begin with a fork", "the trace is damaged", nil)
+      throw .replay("tape \(feed.tape) does not begin with a fork", "the trace is damaged", nil)
     }
     for effect in start.effects {
       switch effect {
@@ -213,8 +201,9 @@ extension ReplaySession {
     processes[tid] = q
     focus?.begin(q)
     report.processes += 1
-    waiting[tid] = p
     resume(q)
+    parked.append(p)
+    try fillPlaces()
   }
 
   // MARK: Events for the supervisor
@@ -386,16 +375,13 @@ extension ReplaySession {
 
   // MARK: The end of a tape
 
-  /// The replay of this tape is done: its process goes; a parent that waits for it goes on. Always false.
+  /// The replay of this tape is done: its process goes, others get its place. Always false.
   private func end(_ p: ReplayedProcess, _ status: Int32?) throws(GuestError) -> Bool {
     if try holdsEnd(p) { return false }
     takeEcho(p)
     report.events += p.control.block.pointee.event_count
-    finished.insert(p.feed.tape)
     if let status { exitStatus[p.feed.tape] = status }
-    endProcess(p)
-    rings.release(p.guest.slot)
-    if let parent = waiting.removeValue(forKey: ThreadID(p.guest.pid)) { resume(parent) }
+    beginEnd(of: p)
     return false
   }
 

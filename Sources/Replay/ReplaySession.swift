@@ -9,7 +9,7 @@ import Translate
 /// A replay under way.
 ///
 /// One thread owns it (ptrace). A process born by exec starts from its START event in an empty address space; one born
-/// by fork from its parent's replay at the fork. The child of a fork is replayed to its end before its parent goes on.
+/// by fork from its parent's replay at the fork. Several run at the same time (`Places.swift`).
 final class ReplaySession {
   let options: ReplayOptions
   let trace: TraceDirectory
@@ -26,10 +26,18 @@ final class ReplaySession {
   var heard: Set<UInt64> = []
   /// Tapes to replay; the others are not followed.
   var wanted: Set<UInt64> = []
-  var finished: Set<UInt64> = []
   var exitStatus: [UInt64: Int32] = [:]
-  /// By child: parents that wait in fork until the child's tape is done.
-  var waiting: [ThreadID: ReplayedProcess] = [:]
+  /// Tapes born by exec that are still to be replayed; the next one last.
+  var roots: [Manifest.TapeInfo] = []
+  /// How many processes run at the same time.
+  var places = 1
+  var memory = MemoryGauge()
+  /// Parents that stand in fork until there is room for them.
+  var parked: [ReplayedProcess] = []
+  /// Killed at the end of their tapes; their ends are reported later.
+  var ending: [ThreadID: ReplayedProcess] = [:]
+  /// What exec-born processes begin as copies of, when there are many.
+  var template: ReplayTemplate?
   /// First stops of children whose parent has not reported them yet.
   var early: Set<ThreadID> = []
   /// What a debugger wants of one process.
@@ -69,13 +77,13 @@ final class ReplaySession {
     heard = options.all ? wanted : Set(chosen.map(\.number))
     echo.isOn = !options.quiet
     echo.isDirect = Set(manifest.tapes.filter { heard.contains($0.number) }.map(\.pid)).count == 1
-    let roots = manifest.tapes.filter { wanted.contains($0.number) && $0.origin == .exec }
+    roots = manifest.tapes.filter { wanted.contains($0.number) && $0.origin == .exec }.reversed()
+    places = echo.isDirect ? 1 : Machine.cpuCount + 1
     defer { killAll() }
     do throws(GuestError) {
-      for tape in roots where !finished.contains(tape.number) {
-        try startExec(tape)
-        try loop()
-      }
+      if roots.count > 2 { template = try makeTemplate() }
+      try fillPlaces()
+      try loop()
     } catch {
       for p in processes.values { takeEcho(p) }
       echo.flush()
@@ -124,7 +132,7 @@ final class ReplaySession {
 
   /// Until all processes are at their ends, or the one that a debugger looks at has stopped for it.
   func loop() throws(GuestError) {
-    while !processes.isEmpty, focus?.stop == nil {
+    while !processes.isEmpty || !ending.isEmpty, focus?.stop == nil {
       let status: WaitStatus
       do throws(Errno) {
         guard let s = try waitAny() else { continue }
@@ -134,6 +142,7 @@ final class ReplaySession {
         throw .kernel("wait for the replay", error)
       }
       guard let p = processes[status.tid] else {
+        if try goOnEnding(status) { continue }
         if case .stopped = status.kind { early.insert(status.tid) }
         continue
       }
@@ -204,15 +213,22 @@ final class ReplaySession {
 
   func killAll() {
     while let p = processes.first?.value { endProcess(p) }
+    for p in ending.values { endProcess(p) }
+    ending = [:]
+    if let t = template { end(t.tid) }
+    template = nil
   }
 
   /// Kills a process and waits until it is gone.
   func endProcess(_ p: ReplayedProcess) {
-    let tid = ThreadID(p.guest.pid)
+    end(ThreadID(p.guest.pid))
+    processes[ThreadID(p.guest.pid)] = nil
+  }
+
+  func end(_ tid: ThreadID) {
     try? Ptrace.kill(process: tid)
     while let status = try? wait(for: tid) {
       if case .stopped = status.kind { try? Ptrace.cont(tid, 0) } else { break }
     }
-    processes[tid] = nil
   }
 }

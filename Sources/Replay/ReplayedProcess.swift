@@ -11,7 +11,7 @@ final class ReplayedProcess {
   /// The recorded pid.
   let recordedPID: Int32
   /// Fork: the copy's slot and tape, between the question and PTRACE_EVENT_FORK.
-  var child: (slot: Slot, tape: UInt64, pid: Int32)?
+  var child: (slot: Slot, feed: TapeFeed, pid: Int32)?
   /// Event index within the tape of the event that is being applied.
   var control: Control { guest.control }
   /// A change of shared memory that waits for the access before which it happened.

@@ -209,6 +209,15 @@ RT void bis_reset_fast_table(void) {
   fill(BIS_RETURN_TABLE, bis_enter_return_miss);
 }
 
+/// Makes the tables of indirect targets, all of which is about to be written: one page of 2 MiB is cheaper than 256 small
+/// ones, there and later.
+RT void bis_make_tables(void) {
+  bis_raw6(SYS_madvise_, BIS_PRIVATE_BASE, BIS_PRIVATE_SIZE, 14 /* MADV_HUGEPAGE */, 0, 0, 0);
+  bis_raw6(SYS_madvise_, BIS_FAST_TABLE, BIS_FAST_TABLE_SIZE, 23 /* MADV_POPULATE_WRITE */, 0, 0, 0);
+  bis_raw6(SYS_madvise_, BIS_RETURN_TABLE, BIS_FAST_TABLE_SIZE, 23, 0, 0, 0);
+  bis_reset_fast_table();
+}
+
 /// Maps the region; runs on the program's stack, once. `slot` is this process's offset in the rings file.
 RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t vdso, uint64_t vdso_length) {
   long error = 0;
@@ -235,11 +244,7 @@ RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t
     __asm__ volatile("int3" : : "a"(error), "d"(0x626973626f6f74ull));
   }
   bis_raw6(SYS_madvise_, BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 1 /* MADV_RANDOM: no read-ahead of zeros */, 0, 0, 0);
-  // All of both tables is about to be written. One page of 2 MiB is cheaper than 256 small ones, there and later.
-  bis_raw6(SYS_madvise_, BIS_PRIVATE_BASE, BIS_PRIVATE_SIZE, 14 /* MADV_HUGEPAGE */, 0, 0, 0);
-  bis_raw6(SYS_madvise_, BIS_FAST_TABLE, BIS_FAST_TABLE_SIZE, 23 /* MADV_POPULATE_WRITE */, 0, 0, 0);
-  bis_raw6(SYS_madvise_, BIS_RETURN_TABLE, BIS_FAST_TABLE_SIZE, 23, 0, 0, 0);
-  bis_reset_fast_table();
+  bis_make_tables();
   c->arg[1] = (uint64_t)bis_raw6(SYS_brk_, 0, 0, 0, 0, 0, 0);
   c->reason = BIS_REASON_BOOT;
 }

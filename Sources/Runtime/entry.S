@@ -92,6 +92,39 @@ bis_enter_replay_switch:
         call    bis_on_replay_switch
         jmp     bis_leave
 
+// A process that others begin as copies of: each time it goes on it makes one, which takes the window at child_slot_offset
+// and starts a replay there. The copy's stack is gone (MADV_WIPEONFORK).
+        .globl  bis_enter_replay_template
+        .hidden bis_enter_replay_template, bis_replay_template
+        .p2align 4
+bis_enter_replay_template:
+        movq    %gs:BIS_C_STACKTOP, %rsp
+        cld
+        call    bis_replay_template
+1:      movq    %gs:BIS_C_CHILD_SLOT, %r12
+        movl    $0x8011, %edi                   // CLONE_PARENT | SIGCHLD: the supervisor's own, which reaps it
+        xorl    %esi, %esi
+        xorl    %edx, %edx
+        xorl    %r10d, %r10d
+        xorl    %r8d, %r8d
+        movl    $56, %eax                       // clone
+        syscall
+        testq   %rax, %rax
+        js      2f
+        jnz     1b
+        movabsq $BIS_WINDOW_BASE, %rdi
+        movl    $BIS_WINDOW_SIZE, %esi
+        xorl    %edx, %edx
+        movq    %r12, %r10
+        shrq    $12, %r10
+        movl    $0x10000, %r8d                  // MAP_NONBLOCK
+        movl    $216, %eax                      // remap_file_pages
+        syscall
+        testq   %rax, %rax
+        jz      bis_enter_replay_start
+2:      int3                                    // the supervisor finds -errno in rax
+        jmp     2b
+
 // A replay begins: the address space is emptied and built up again from the START event in the ring.
         .globl  bis_enter_replay_start
         .hidden bis_enter_replay_start, bis_replay_start

@@ -122,7 +122,7 @@ RT static void replay_limit(uint64_t resource, uint64_t soft) {
 /// Replay of a fork: the supervisor has prepared a slot for the copy. 0 in the copy.
 RT static int64_t replay_fork(control *c) {
   uint64_t slot = c->child_slot_offset;
-  int64_t pid = bis_raw6(56 /* clone */, 17 /* SIGCHLD */, 0, 0, 0, 0, 0);
+  int64_t pid = bis_raw6(56 /* clone */, 0x8011 /* CLONE_PARENT | SIGCHLD: nothing for us to reap */, 0, 0, 0, 0, 0);
   if (pid == 0) {
     bis_raw6(SYS_remap_file_pages_, (long)BIS_WINDOW_BASE, BIS_WINDOW_SIZE, 0, (long)(slot >> 12), 0x10000, 0);
     bis_fork_child(c);
@@ -411,6 +411,18 @@ RT void bis_replay_special(control *c, const struct bis_descriptor *d) {
   bis_replay_settle(c);
 }
 
+/// Nothing but the region stays.
+RT static void empty_address_space(void) {
+  bis_raw6(SYS_munmap_, 0x1000, (long)(BIS_REGION_BASE - 0x1000), 0, 0, 0, 0);
+  bis_raw6(SYS_munmap_, (long)BIS_REGION_END, (long)(0x7FFFFFFFF000 - BIS_REGION_END), 0, 0, 0, 0);
+}
+
+/// Prepares a process that others begin as copies of: they get the region, with nothing in what is private there.
+RT void bis_replay_template(void) {
+  empty_address_space();
+  bis_raw6(SYS_madvise_, BIS_PRIVATE_BASE, BIS_PRIVATE_SIZE, 18 /* MADV_WIPEONFORK */, 0, 0, 0);
+}
+
 /// Consumes the START event: nothing but the region stays, then the event's effects build the program.
 RT void bis_replay_start(control *c) {
   struct bis_event *e = (struct bis_event *)next_record(c);
@@ -418,8 +430,12 @@ RT void bis_replay_start(control *c) {
     diverged(c, BIS_DIVERGED_KIND, BIS_KIND_START, e ? e->h.kind : 0);
     return;
   }
-  bis_raw6(SYS_munmap_, 0x1000, (long)(BIS_REGION_BASE - 0x1000), 0, 0, 0, 0);
-  bis_raw6(SYS_munmap_, (long)BIS_REGION_END, (long)(0x7FFFFFFFF000 - BIS_REGION_END), 0, 0, 0, 0);
+  if (*(volatile uint64_t *)BIS_FAST_TABLE == 0) {  // a template's copy
+    bis_raw6(SYS_madvise_, BIS_PRIVATE_BASE, BIS_PRIVATE_SIZE, 19 /* MADV_KEEPONFORK */, 0, 0, 0);
+    bis_make_tables();
+  } else {
+    empty_address_space();
+  }
   uint32_t effects = e->h.effects;
   c->ring_pos += e->h.size;
   while (effects--) {

@@ -61,6 +61,7 @@ void bis_fork_child(control *c);
 void bis_trap(control *c, enum bis_reason reason);             // asks the supervisor
 void bis_set_ticks(control *c);                                 // spreads what is left until tick_target
 const struct bis_translation *bis_lookup(control *c, uint64_t guest);
+void bis_make_tables(void);
 int bis_touches_code(control *c, uint64_t low, uint64_t high);  // overlaps a range with translations, or the region
 void bis_record_syscall(control *c, const struct bis_descriptor *d);
 void bis_replay_syscall(control *c, const struct bis_descriptor *d);

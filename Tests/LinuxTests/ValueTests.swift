@@ -11,6 +11,14 @@ import Testing
     #expect(Linux.Errno(code: 999).description == "Unknown error 999 (E999)")
   }
 
+  @Test func `available memory is a share of all memory`() {
+    #expect(MemoryGauge.share(of: "MemTotal:  8000 kB\nMemFree:  1000 kB\nMemAvailable:  2000 kB\nBuff") == 0.25)
+    #expect(MemoryGauge.share(of: "MemTotal:  8000 kB\n") == 1)
+    var gauge = MemoryGauge()
+    let share = gauge.availableShare()
+    #expect(share > 0 && share <= 1 && gauge.availableShare() == share)
+  }
+
   @Test(arguments: [
     (0x0000, WaitStatus.Kind.exited(0)), (0x2a00, .exited(42)), (0x0009, .signaled(9, core: false)),
     (0x008b, .signaled(11, core: true)), (0x0a7f, .stopped(.signal(10))), (0x857f, .stopped(.syscall)),

@@ -93,6 +93,7 @@
 #define BIS_SPILL_C      4
 #define BIS_C_TICK       0x100 // 8 x u64: tick counters, counting down to 0; word = (guest address >> 4) & 7
 #define BIS_C_TICK_START 0x140 // 8 x u64: what each was set to
+#define BIS_C_CHILD_SLOT 0x290
 #define BIS_TICK_WORDS   8
 
 #ifndef __ASSEMBLER__
@@ -266,6 +267,7 @@ _Static_assert(__builtin_offsetof(struct bis_control, tick) == BIS_C_TICK, "tick
 _Static_assert(__builtin_offsetof(struct bis_control, tick_start) == BIS_C_TICK_START, "tick_start");
 _Static_assert(__builtin_offsetof(struct bis_control, resume_host) == BIS_C_RESUME, "resume");
 _Static_assert(__builtin_offsetof(struct bis_control, descriptor) == BIS_C_DESC, "descriptor");
+_Static_assert(__builtin_offsetof(struct bis_control, child_slot_offset) == BIS_C_CHILD_SLOT, "child_slot_offset");
 _Static_assert(__builtin_offsetof(struct bis_control, reason) == 0x1A0, "reason");
 _Static_assert(__builtin_offsetof(struct bis_control, stats) == 0x2A0, "stats");
 _Static_assert(__builtin_offsetof(struct bis_control, actions) == 0x400, "actions");
