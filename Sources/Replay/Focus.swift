@@ -35,8 +35,9 @@ final class Focus {
   var passedEvent: UInt64?
   /// Signals from this event on wait, whatever the stop set says: the run's limit is there.
   var eventLimit: UInt64?
-  /// Single steps: the moment before a signal's delivery is one of its own, whatever the stop set says.
-  var isStepping = false
+  /// Single steps: the moment before a signal's delivery is one of its own, whatever the stop set says, unless the step
+  /// began there.
+  var stepStart: Position?
   /// Collecting: the last stop that was passed.
   var last: (position: Position, stop: Stop)?
   /// A trap in translated code: debug registers, single steps.
@@ -93,7 +94,7 @@ extension ReplaySession {
     let index = p.control.block.pointee.event_count
     if focus.passedEvent == index { return false }
     let isWanted = focus.stops.signals >> UInt64(signal & 63) & 1 != 0
-    let isLimit = focus.isStepping || focus.eventLimit.map { index >= $0 } ?? false
+    let isLimit = focus.stepStart.map { $0 != p.position } ?? false || focus.eventLimit.map { index >= $0 } ?? false
     if isWanted, focus.isCollecting { focus.last = (p.position, .signal(signal)) }
     if isWanted, !focus.isCollecting {
       focus.stop = .signal(signal)

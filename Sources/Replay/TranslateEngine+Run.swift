@@ -26,7 +26,7 @@ extension TranslateEngine {
     focus.isCollecting = collecting
     focus.last = nil
     focus.eventLimit = nil
-    focus.isStepping = false
+    focus.stepStart = nil
     touched = nil
     callUnderWay = nil
     focus.passedEvent = nil

@@ -16,8 +16,8 @@ extension TranslateEngine {
   func stepOnce(from start: Position) throws(GuestError) -> Stop {
     let before = position
     if isAtEnd, let endStop { return endStop }
-    focus.isStepping = true
-    defer { focus.isStepping = false }
+    focus.stepStart = before
+    defer { focus.stepStart = nil }
     try leaveOverwritten()
     if try isInRuntime() {
       if !isAtLeave, let stop = try toLeave(from: start) { return stop }

@@ -108,20 +108,46 @@ def thread_list(bench):
     return bench.gdb("threads", commands), [r"work \(argument", r"work \(argument", r"\* \d +Thread", r"New value", r"New value", r"Old value"]
 
 
+WALK = ["handle SIGUSR1 SIGALRM nostop noprint pass", "python", "import gdb", "def walk(count):", "    sums = []",
+        "    for _ in range(count):",
+        "        sums.append(gdb.execute('monitor checksum', to_string=True))",
+        "        gdb.execute('stepi', to_string=True)",
+        "    for want in reversed(sums):",
+        "        gdb.execute('reverse-stepi', to_string=True)",
+        "        found = gdb.execute('monitor checksum', to_string=True)",
+        "        assert found == want, (found, want)",
+        "    print('walked', count)"]
+
+
 def fifty_steps_back(bench):
     """stepi 50 times, reverse-stepi 50 times, in several places: the same checksums on both ways."""
-    lines = ["python", "import gdb", "def walk(count):", "    sums = []",
-             "    for _ in range(count):",
-             "        sums.append(gdb.execute('monitor checksum', to_string=True))",
-             "        gdb.execute('stepi', to_string=True)",
-             "    for want in reversed(sums):",
-             "        gdb.execute('reverse-stepi', to_string=True)",
-             "        found = gdb.execute('monitor checksum', to_string=True)",
-             "        assert found == want, (found, want)",
-             "    print('walked', count)",
-             "for place in ('start', '3', '10', '20', '40%', '60%', '95%'):",
-             "    gdb.execute('seek ' + place, to_string=True)", "    walk(50)", "end"]
+    lines = WALK + ["for place in ('start', '3', '10', '20', '40%', '60%', '95%'):",
+                    "    gdb.execute('seek ' + place, to_string=True)", "    walk(50)", "end"]
     return bench.gdb("loop", lines, timeout=400), [r"walked 50"] * 7
+
+
+def fifty_steps_everywhere(bench):
+    """The same around system calls, repeated instructions, pushed flags, signal frames, changing code and a fork."""
+    functions = ["copying", "calling", "by_raise", "patching", "forking", "by_timer"]
+    lines = WALK + ["walk(50)", f"for place in {functions!r}:",
+                    "    gdb.execute('tbreak *' + place, to_string=True)",
+                    "    gdb.execute('continue', to_string=True)",
+                    "    assert gdb.selected_frame().name() == place, (gdb.selected_frame().name(), place)",
+                    "    for _ in range(15): gdb.execute('reverse-stepi', to_string=True)",
+                    "    walk(50)",
+                    "    for _ in range(20): gdb.execute('stepi', to_string=True)",
+                    "    walk(50)", "end"]
+    return bench.gdb("places", lines, timeout=400), [r"walked 50"] * 13
+
+
+def fifty_steps_at_switches(bench):
+    """The same where one thread hands over to another."""
+    done = subprocess.run([bench.bis, "events", bench.trace("threads")], env=bench.environment, capture_output=True, text=True)
+    events = [line.split()[1] for line in done.stdout.splitlines() if "switch to thread" in line]
+    chosen = events[:2] + events[len(events) // 2:][:1] + events[-2:]
+    lines = WALK + [f"for place in {chosen!r}:", "    gdb.execute('seek ' + place, to_string=True)",
+                    "    for _ in range(25): gdb.execute('reverse-stepi', to_string=True)", "    walk(50)", "end"]
+    return bench.gdb("threads", lines, timeout=400), [r"walked 50"] * len(chosen)
 
 
 def random_walk(bench):
@@ -239,5 +265,5 @@ def no_gdb(bench):
 
 
 ALL = [start, breakpoints, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
-       system_calls, corrupted_heap, thread_list, fifty_steps_back, random_walk, objects,
+       system_calls, corrupted_heap, thread_list, fifty_steps_back, fifty_steps_everywhere, fifty_steps_at_switches, random_walk, objects,
        local_files, terminal, programs, machine_interface, server, no_gdb]
