@@ -109,6 +109,7 @@ extension LiveDiversion {
     if fd <= 2, Syscalls.name(number) == "fstat" || Syscalls.name(number) == "ioctl" {
       return Syscalls.name(number) == "ioctl" ? failure(ENOTTY) : try real(number, a)
     }
+    if fd <= 2, Syscalls.name(number) == "lseek" { return failure(ESPIPE) }  // like a terminal
     return number == 3 ? 0 : failure(EBADF)
   }
 

@@ -52,8 +52,8 @@ extension ReplayCommand {
     guard let first = named.first else { throw Failure("the recording holds no process") }
     if let tape {
       guard let found = manifest.tape(tape), process == nil || found.pid == first.pid else {
-        throw Failure(
-          "there is no tape \(tape)\(process.map { " of process \($0)" } ?? "")", hint: "'bis ps' lists the processes")
+        let whose = process.map { " of process \($0)" } ?? ""
+        throw Failure("there is no tape \(tape)\(whose)", hint: "'bis ps' lists the processes")
       }
       return found
     }
