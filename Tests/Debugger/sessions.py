@@ -185,7 +185,7 @@ def objects(bench):
     printers = os.path.isdir("/usr/share/gcc/python/libstdcxx")
     return output, ([r"std::map with 2 elements = \{\[\"ada\"\] = 36", r"= \"hello you\"", r"std::vector of length 3"] if printers else []) + [
         r"\{x = 4, y = 6\}", r"\$5 = 42", r"\$6 = 2", r"from gdb 42", r"\$8 = true", r"\$9 = -1", r"\$10 = 1", r"\$11 = 7", r"crashed:",
-        r"= 8$", r"Run till exit"]
+        r"= 8$", r"Value returned"]
 
 
 def local_files(bench):
