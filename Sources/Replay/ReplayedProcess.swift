@@ -52,7 +52,7 @@ final class ReplayedProcess {
   func takeEvent() throws(ReplayError) -> Event {
     guard let head = try head() else { throw ReplayError("the tape ends before the program does") }
     let block = control.block
-    block.pointee.ring_pos += UInt64(TapeFormat.headSize)
+    block.pointee.ring_pos += UInt64(try record().bytes.count)
     var effects: [Effect] = []
     for _ in 0..<head.effectCount {
       if block.pointee.ring_pos >= block.pointee.ring_end { try refill() }

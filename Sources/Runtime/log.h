@@ -22,9 +22,10 @@ RT_INLINE uint64_t next_stamp(control *c) {
 }
 
 RT_INLINE struct bis_event *log_event(control *c, uint8_t kind, uint32_t nr, uint8_t flags, uint64_t effects,
-                                      uint64_t value, uint64_t hash, const uint64_t *args) {
-  struct bis_event *e = log_reserve(c, sizeof *e);
-  e->h.size = sizeof *e;
+                                      uint64_t value, uint64_t hash, const uint64_t *args, uint64_t arg_count) {
+  uint64_t size = BIS_EVENT_FIXED + 8 * arg_count;
+  struct bis_event *e = log_reserve(c, size);
+  e->h.size = (uint32_t)size;
   e->h.kind = kind;
   e->h.flags = flags;
   e->h.effects = (uint16_t)effects;
@@ -37,7 +38,7 @@ RT_INLINE struct bis_event *log_event(control *c, uint8_t kind, uint32_t nr, uin
   e->value = value;
   e->value2 = 0;
   e->registers = hash;
-  for (int i = 0; i < 6; i++) e->args[i] = args ? args[i] : 0;
+  for (uint64_t i = 0; i < arg_count; i++) e->args[i] = args[i];
   return e;
 }
 

@@ -108,8 +108,10 @@ BIS_CODE void bis_plan_call(const uint64_t args[6], uint32_t nr, struct bis_plan
   plan->output_count = plan->warn = plan->may_block = 0;
   plan->error = plan->special = 0;
   plan->path_arg = 0xFF;
+  plan->arg_count = 6;
   if (nr >= 512) return;
   const struct bis_syscall_row *row = (const struct bis_syscall_row *)(TABLES + BIS_TABLES_SYSCALLS) + nr;
+  if (row->klass != BIS_CLASS_UNKNOWN) plan->arg_count = row->arg_count;
   if (row->klass != BIS_CLASS_UNKNOWN && row->key_arg != 0xFF) {
     uint64_t key = key_of(row->key_arg, args);
     const struct bis_subcall_row *sub = subcall(nr, key);

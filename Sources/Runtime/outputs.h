@@ -24,7 +24,8 @@ struct bis_plan {
   uint16_t error;    // REFUSED: errno; 0: the call is ignored and returns 0
   uint16_t special;  // LOCAL: enum bis_local; HOT: 1 = look at the path in args[path_arg]
   uint8_t path_arg;  // 0xFF: none
-  uint8_t reserved[7];
+  uint8_t arg_count;
+  uint8_t reserved[6];
   struct bis_output outputs[5];
 };
 

@@ -58,7 +58,8 @@ RT static void log_call(control *c, const struct bis_plan *plan, const uint64_t 
   }
   uint64_t effects = local->count + (local->output_length != 0);
   for (unsigned i = 0; i < count; i++) effects += chunks(spans[i].length);
-  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, nr, flags, effects, (uint64_t)result, hash, a);
+  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, nr, flags, effects, (uint64_t)result, hash, a,
+                                  plan->arg_count);
   e->value2 = flags && plan->special == BIS_LOCAL_WRITEV;  // how a replay finds what was written
   for (uint32_t i = 0; i < local->count; i++) log_local_effect(c, &local->list[i]);
   if (local->output_length)
@@ -87,7 +88,7 @@ RT void bis_vfork_child(control *c) {
   uint64_t a[6];
   if (c->turn.cpu) bis_raw6(203, 0, c->turn.mask_size, (long)c->turn.mask, 0, 0, 0);
   get_arguments(c, a);
-  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, (uint32_t)c->arg[1], BIS_FLAG_VFORK_ENTER, 0, 0, c->arg[0], a);
+  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, (uint32_t)c->arg[1], BIS_FLAG_VFORK_ENTER, 0, 0, c->arg[0], a, 6);
   e->value2 = c->answer_arg[4];
   finish_call(c, 0);
   if (c->answer_arg[4]) c->gpr[RSP] = c->answer_arg[4];
@@ -153,7 +154,7 @@ RT static int do_map(control *c, const uint64_t a[6], uint32_t nr, uint64_t hash
   int64_t r = *result = bis_raw6(SYS_mmap_, (long)c->arg[0], (long)c->arg[1], (long)c->arg[2], (long)c->arg[3],
                                  (long)c->arg[4], (long)c->arg[5]);
   if (r < 0 || (!known && bis_touches_code(c, (uint64_t)r, (uint64_t)r + length))) return 0;
-  log_event(c, BIS_KIND_SYSCALL, nr, 0, 1, (uint64_t)r, hash, a);
+  log_event(c, BIS_KIND_SYSCALL, nr, 0, 1, (uint64_t)r, hash, a, 6);
   struct bis_effect_map *m = log_reserve(c, sizeof *m);
   m->h.size = sizeof *m; m->h.kind = BIS_KIND_MAP; m->h.flags = 0; m->h.effects = 0;
   m->address = (uint64_t)r; m->length = length; m->prot = a[2] & 7; m->flags = a[3] & 0xFFFFF;
@@ -239,7 +240,7 @@ RT static void end_thread(control *c, const uint64_t a[6], uint32_t nr, uint64_t
   bis_raw6(SYS_rt_sigprocmask_, 2, (long)&all, 0, 8, 0, 0);
   uint32_t locks = bis_robust_end(c, died);
   int writes = at && bis_copy((void *)at, &zero, 4);
-  log_event(c, BIS_KIND_SYSCALL, nr, BIS_FLAG_NO_RETURN | BIS_FLAG_THREAD_END, locks + (uint64_t)writes, 0, hash, a);
+  log_event(c, BIS_KIND_SYSCALL, nr, BIS_FLAG_NO_RETURN | BIS_FLAG_THREAD_END, locks + (uint64_t)writes, 0, hash, a, 1);
   for (uint32_t i = 0; i < locks; i++) log_memory(c, died[i] & ~3ull, 4);
   if (writes) log_memory(c, at, 4);
   log_commit(c);
@@ -352,7 +353,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
 
 /// A reading of RDTSC, RDRAND and the like: arg[0], arg[1] hold what was read; registers are set.
 RT void bis_record_special(control *c, const struct bis_descriptor *d) {
-  struct bis_event *e = log_event(c, BIS_KIND_CPU, d->op, 0, 0, c->arg[0], 0, 0);
+  struct bis_event *e = log_event(c, BIS_KIND_CPU, d->op, 0, 0, c->arg[0], 0, 0, 0);
   e->value2 = c->arg[1];
   log_commit(c);
   bis_record_settle(c);

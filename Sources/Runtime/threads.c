@@ -102,7 +102,7 @@ RT static void entered(control *c, uint32_t me) {
     uint64_t before = c->tid, address = c->turn.address;
     uint8_t flags = (uint8_t)c->turn.flags;
     load(c, t, me);
-    struct bis_event *e = log_event(c, BIS_KIND_SWITCH, c->turn.at_address, flags, 0, before, 0, 0);
+    struct bis_event *e = log_event(c, BIS_KIND_SWITCH, c->turn.at_address, flags, 0, before, 0, 0, 0);
     e->value2 = c->turn.at_address ? address : 0;
     log_commit(c);
   }

@@ -35,6 +35,7 @@ extension Syscalls {
     result.may_block = row.mayBlock ? 1 : 0
     result.key_arg = row.key.raw
     result.path_arg = row.pathArgument ?? 0xFF
+    result.arg_count = argumentCount(row.signature)
     result.output_count = UInt8(row.outputs.count)
     result.outputs.0 = packed(row.outputs, 0, row.signature)
     result.outputs.1 = packed(row.outputs, 1, row.signature)
@@ -71,6 +72,18 @@ extension Syscalls {
       arg: output.argument, length: output.length.rawValue,
       length_arg: output.lengthArgument | (isHalf ? UInt8(BIS_LEN_ARG32) : 0),
       when: output.time.rawValue, size: output.size)
+  }
+
+  /// How many words `name:kind` a signature has.
+  private static func argumentCount(_ signature: StaticString) -> UInt8 {
+    signature.withUTF8Buffer { bytes in
+      var count: UInt8 = 0
+      for byte in bytes {
+        if byte == UInt8(ascii: ">") { break }
+        if byte == UInt8(ascii: ":") { count += 1 }
+      }
+      return min(count, 6)
+    }
   }
 
   /// The kind of one argument, as `SyscallRow.arguments` has it; that takes 3 ms for all rows, at every start.

@@ -4,7 +4,7 @@ import CABI
 /// Limits and sizes of the format, in bytes.
 public enum TapeFormat {
   /// The version this program writes, and the newest it reads.
-  public static let version: UInt32 = 1
+  public static let version: UInt32 = 2
   /// "x864" as a little-endian word: architecture and byte order in one.
   public static let architecture: UInt32 = 0x3436_3878
   /// Content of one chunk at most, uncompressed.
@@ -21,8 +21,10 @@ public enum TapeFormat {
   public static let segmentHeaderSize = Int(BIS_SEGMENT_HEADER)
   /// Longest payload of one effect.
   public static let maximumPayloadSize = Int(BIS_MEMORY_CHUNK)
-  /// `struct bis_event`.
-  public static let headSize = 120
+  /// `struct bis_event` with all arguments.
+  public static let headSize = MemoryLayout<bis_event>.size
+  /// The same without any.
+  public static let smallestHeadSize = Int(BIS_EVENT_FIXED)
   /// `struct bis_effect_memory`.
   public static let payloadHeaderSize = 24
 }
@@ -93,7 +95,10 @@ public struct RecordCursor {
   private func checkFixedSize(kind: UInt8, size: Int) throws(TapeError) {
     let expected: Int
     switch kind {
-    case 1...11: expected = TapeFormat.headSize
+    case 1...11:
+      let limits = TapeFormat.smallestHeadSize...TapeFormat.headSize
+      guard limits.contains(size) else { throw error(.recordSize(size: size, kind: kind)) }
+      return
     case 64, 71, 72, 77:
       let limits = TapeFormat.payloadHeaderSize...(TapeFormat.payloadHeaderSize + TapeFormat.maximumPayloadSize)
       guard limits.contains(size) else { throw error(.recordSize(size: size, kind: kind)) }
@@ -137,7 +142,8 @@ extension Record {
 
   /// The head of an event. - Precondition: `isHead`.
   public var head: EventHead {
-    let raw = bytes.loadUnaligned(as: bis_event.self)
+    var raw = bis_event()
+    withUnsafeMutableBytes(of: &raw) { $0.copyMemory(from: bytes) }
     guard let kind = EventKind(rawValue: kind) else { preconditionFailure("record of kind \(kind) is no event") }
     return EventHead(
       kind, number: raw.nr, flags: EventFlags(rawValue: flags), effectCount: effectCount, tid: raw.tid,

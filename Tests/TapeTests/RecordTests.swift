@@ -36,7 +36,7 @@ private let zeros = [UInt64](repeating: 0, count: 14)
 
 @Suite struct RecordTests {
   @Test func `values agree with the binary contract`() {
-    #expect(MemoryLayout<bis_event>.size == TapeFormat.headSize)
+    #expect(TapeFormat.headSize == 120 && TapeFormat.smallestHeadSize == 72)
     #expect(MemoryLayout<bis_effect_memory>.size == TapeFormat.payloadHeaderSize)
     #expect(UInt32(EventKind.lost.rawValue) == BIS_KIND_LOST.rawValue)
     #expect(UInt32(EventKind.systemCall.rawValue) == BIS_KIND_SYSCALL.rawValue)
@@ -129,6 +129,18 @@ private let zeros = [UInt64](repeating: 0, count: 14)
     #expect(defect(head + record(size: 32, kind: 64, words: [.max, 8, 0])) == .lengthOverflow(8))
     #expect(defect(head + record(size: 32, kind: 66, words: [.max, 8, 0])) == .lengthOverflow(8))
     #expect(defect(head + record(size: 16, kind: 66, words: [0])) == .recordSize(size: 16, kind: 66))
+  }
+
+  @Test func `a head tells as many arguments as its size has room for`() throws {
+    #expect(defect(record(size: 128, kind: 1, words: zeros + [0])) == .recordSize(size: 128, kind: 1))
+    let words = (1...8).map { UInt64($0) } + [77, 88]
+    let bytes = record(size: 88, kind: 1, words: words)
+    try bytes.withUnsafeBytes {
+      var cursor = RecordCursor(bytes: $0)
+      let head = try #require(try cursor.next()).head
+      #expect(head.registers == 8)
+      #expect([head.arguments[0], head.arguments[1], head.arguments[2]] == [77, 88, 0])
+    }
   }
 
   @Test func `a payload limit keeps lengths`() throws {

@@ -421,7 +421,7 @@ enum bis_exit { BIS_EXIT_AT_CALL = 0, BIS_EXIT_IMMEDIATE = 1, BIS_EXIT_FAULT = 2
 enum bis_start { BIS_START_EXEC = 1, BIS_START_FORK = 2 };
 enum bis_signal_cause { BIS_SIGNAL_ASYNC = 0, BIS_SIGNAL_FAULT = 1 };
 
-// Head of every event. 120 bytes.
+// Head of every event. 120 bytes; of an event in a ring or a tape the last arguments may be missing (h.size says so).
 struct bis_event {
   struct bis_record h;
   uint32_t nr;
@@ -433,8 +433,9 @@ struct bis_event {
   uint64_t value;      // result
   uint64_t value2;
   uint64_t registers;  // bis_register_hash at entry (SYSCALL, CPU: rcx, r11 left out); 0: not checked
-  uint64_t args[6];    // SYSCALL: the arguments; else 0
+  uint64_t args[6];    // SYSCALL: the arguments, as many as the call has; else 0
 };
+#define BIS_EVENT_FIXED 72 // bytes of an event before its arguments
 struct bis_effect_memory { struct bis_record h; uint64_t address, length; }; // + length bytes, padded to 8
 struct bis_effect_map {
   struct bis_record h;
@@ -518,7 +519,8 @@ struct bis_syscall_row {
   uint16_t special;     // enum bis_local / supervisor's own use
   uint8_t key_arg;      // 0xFF: none; else: arg whose value selects a sub-call row (ioctl 1, fcntl 1, prctl 0, ...) | BIS_KEY_*
   uint8_t path_arg;     // special = 1 (HOT): which argument is the path; 0xFF: none
-  uint8_t reserved[6];
+  uint8_t arg_count;    // how many arguments the call has
+  uint8_t reserved[5];
   struct bis_output outputs[5]; // 8 bytes each
 };                      // 56 bytes
 #define BIS_KEY_LOW7 0x40 // in key_arg: the low 7 bits count (futex)
