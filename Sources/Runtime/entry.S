@@ -143,9 +143,21 @@ bis_enter_replay_start:
 bis_leave:
         movq    %gs:BIS_C_SELF, %rdi
         call    bis_find_way
-        pushq   %gs:BIS_C_RFLAGS
-        popfq
-        movq    GPR(0), %rax
+        // Where only arithmetic flags differ from the processor's, sahf does what popfq takes some 20 cycles for.
+        movq    %gs:BIS_C_RFLAGS, %rax
+        pushfq
+        popq    %rcx
+        xorl    %eax, %ecx
+        testl   $~0x8D5, %ecx
+        jnz     2f
+        movl    %eax, %ecx
+        movb    %al, %ah                        // SF, ZF, AF, PF, CF
+        shrl    $11, %ecx
+        andb    $1, %cl
+        movb    %cl, %al
+        addb    $0x7F, %al                      // OF
+        sahf
+1:      movq    GPR(0), %rax
         movq    GPR(1), %rcx
         movq    GPR(2), %rdx
         movq    GPR(3), %rbx
@@ -165,6 +177,9 @@ bis_leave:
 bis_leave_last:
         movq    GPR(4), %rsp
         jmpq    *%gs:BIS_C_RESUME
+2:      pushq   %rax
+        popfq
+        jmp     1b
 
 // long bis_raw6(long nr, long a, long b, long c, long d, long e, long f): a system call, -errno on failure.
         .globl  bis_raw6
