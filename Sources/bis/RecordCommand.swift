@@ -122,14 +122,19 @@ struct RecordCommand: ParsableCommand {
     return (String(text[..<equals]), String(text[text.index(after: equals)...]))
   }
 
-  /// `--checksum` without a value means 1: the parser knows no options with optional values.
+  /// `--checksum` without a number behind it means 1: the parser knows no options with optional values.
   /// - Parameter arguments: of bis, without its name. What belongs to the program stays as it is.
   static func withChecksumValue(_ arguments: [String]) -> [String] {
     guard arguments.first == "record" else { return arguments }
     var changed = arguments
     var index = 1
     while index < changed.count, changed[index].hasPrefix("-"), changed[index] != "--" {
-      if changed[index] == "--checksum" { changed[index] = "--checksum=1" }
+      if changed[index] == "--checksum" {
+        let next = index + 1 < changed.count ? changed[index + 1] : ""
+        let isNumber = !next.isEmpty && next.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        changed[index] = "--checksum=\(isNumber ? next : "1")"
+        if isNumber { changed.remove(at: index + 1) }
+      }
       index += ["-o", "--output", "--cpu", "--env", "--chaos-seed"].contains(changed[index]) ? 2 : 1
     }
     return changed
