@@ -70,6 +70,14 @@ public struct Control {
       .map { Int32(truncatingIfNeeded: threads[$0].tid) }
   }
 
+  /// The newest seccomp filter of a thread that does not have the turn (bis_thread.seccomp).
+  public func seccomp(of tid: Int32) -> UInt64 {
+    threadIndex(UInt64(tid)).map { threads[$0].seccomp } ?? 0
+  }
+  public func setSeccomp(_ value: UInt64, of tid: Int32) {
+    if let index = threadIndex(UInt64(tid)) { threads[index].seccomp = value }
+  }
+
   /// Something is to be delivered to a stopped thread.
   public func setPending(_ tid: UInt64, restarts: Bool) {
     let index = threadIndex(tid)

@@ -27,6 +27,8 @@ extension RecordSession {
       try bringForMove(p, call)
       try through(p, call, call.arguments)
     case 130: answer(BIS_ANSWER_HOT)  // rt_sigsuspend
+    case 157: try seccompControl(p, call)
+    case 317: try seccomp(p, call)
     case 2, 257, 437:
       if try !openProc(p, call) { answer(BIS_ANSWER_HOT) }
     default:

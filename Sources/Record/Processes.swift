@@ -123,6 +123,7 @@ extension RecordSession {
     t.pointee.pkru = block.pointee.pkru
     t.pointee.signal_mask = block.pointee.signal_mask
     t.pointee.altstack_flags = 2
+    t.pointee.seccomp = block.pointee.seccomp
     if c[0] & Clone.childClearTID != 0 { t.pointee.clear_child_tid = c[3] }
     t.pointee.alive = 1
     p.newThread = index
@@ -200,6 +201,9 @@ extension RecordSession {
     initialise(q)
     try guest.inherit(from: p.guest)
     q.libraries = p.libraries
+    q.filters = p.filters
+    q.filtersAllThreads = p.filtersAllThreads
+    slot.control.block.pointee.seccomp = p.control.block.pointee.seccomp
     inheritShared(q, from: p)
     let control = slot.control
     if c[1] != 0 { control.gpr[4] = c[1] }
@@ -251,7 +255,7 @@ extension RecordSession {
 
   func execute(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
     p.pending = call
-    p.beforeExec = ProgramState(p.control)
+    p.beforeExec = ProgramState(p, filters: filtersForExec(p))
     let a = call.arguments
     if call.number == 59, let name = try? readCString(p.guest.tid, a[0]) {
       let path = String(decoding: name, as: UTF8.self)
@@ -271,7 +275,8 @@ extension RecordSession {
   /// PTRACE_EVENT_EXEC: another program; the old tape ends (or, in a vfork child, goes on with the parent).
   func executed(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
     let slot = try kernel("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
-    if let state = p.beforeExec { inheritAcrossExec(state, to: slot.control, tid) }
+    let state = p.beforeExec
+    if let state { inheritAcrossExec(state, to: slot.control, tid) }
     p.beforeExec = nil
     let parentEvent = p.sink.eventCount
     let parentTape = p.sink.number
@@ -291,7 +296,7 @@ extension RecordSession {
       processes[tid] = nil
     }
     do throws(GuestError) {
-      try begin(tid, slot, how: .exec, parent: parentTape, parentEvent: parentEvent)
+      try begin(tid, slot, how: .exec, parent: parentTape, parentEvent: parentEvent, before: state)
     } catch {
       warn("cannot record \(readText("/proc/\(tid)/comm")): \(error)")
       try? Ptrace.kill(process: tid)

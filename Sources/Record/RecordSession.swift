@@ -201,6 +201,8 @@ final class RecordSession {
       try stepThenSwitch(p)
     case BIS_REASON_CHECKSUM:
       try checksum(p)
+    case BIS_REASON_SECCOMP:
+      guard try seccompSignal(p) else { return }
     case BIS_REASON_WATCHED:
       block.pointee.answer = try p.guest.unguardAll() ? 1 : 0
     case BIS_REASON_SPECIAL:

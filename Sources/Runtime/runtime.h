@@ -108,6 +108,8 @@ int bis_chaos_steps(control *c);
 uint64_t bis_chaos_delay(control *c);
 void bis_chaos_after_call(control *c);
 void bis_chaos_pause(control *c);
+// Filters that the program has installed (seccomp.c): SECCOMP_RET_* for a call.
+uint32_t bis_seccomp(const control *c, uint32_t arch, uint32_t nr, const uint64_t args[6]);
 // Robust mutexes (robust.c): the current thread ends.
 uint32_t bis_robust_end(control *c, uint64_t *list);
 void bis_robust_wake(const uint64_t *list, uint32_t count);
