@@ -260,6 +260,7 @@ extension RecordSession {
     if call.number == 59, let name = try? readCString(p.guest.tid, a[0]) {
       let path = String(decoding: name, as: UTF8.self)
       let full = path.hasPrefix("/") ? path : "/proc/\(p.guest.tid)/cwd/\(path)"
+      warnOfPrivileges(full, name: path)
       if let file = try? Descriptor.open(full, flags: O_RDONLY), let bytes = try? file.pread(count: 20, offset: 0),
         bytes.count == 20, bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]), bytes[4] == 1
       {

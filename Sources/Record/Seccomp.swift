@@ -59,7 +59,8 @@ extension RecordSession {
   }
 
   private func warnOfListener(_ p: RecordedProcess) {
-    warn("\(p.executable) wants a process to decide about calls (SECCOMP_RET_USER_NOTIF): not supported; it gets EINVAL")
+    warn(
+      "\(p.executable) wants a process to decide about calls (SECCOMP_RET_USER_NOTIF): not supported; it gets EINVAL")
   }
 
   private func setStrict(_ p: RecordedProcess) -> Int64 {

@@ -78,6 +78,7 @@ extension RecordSession {
       throw RecordError("cannot start \(options.program[0]): \(error)")
     }
     root = tid
+    warnOfPrivileges(path, name: path)
     JobControl.begin()
     do throws(GuestError) {
       let slot = try kernel("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }

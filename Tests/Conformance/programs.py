@@ -236,6 +236,14 @@ def shell(name, script, **more):
     return Row(name="programs/" + name, argv=["bash", "-c", script], **more)
 
 
+def stress_rows():
+    def stress(name, count, *more, checksum=1000, **rest):
+        return Row("programs/stress_" + name, ["stress-ng", "--temp-path", ".", f"--{name}", "1", f"--{name}-ops", str(count), *more],
+                   varies=True, needs=("stress-ng",), checksum=checksum, timeout=50, **rest)
+    return [stress("pthread", 100), stress("futex", 20, long=True), stress("pipe", 1000), stress("sigq", 200), stress("sigrt", 200, checksum=50),
+            stress("sigfpe", 200), stress("mmap", 1, "--mmap-bytes", "1m", checksum=500)]
+
+
 def rows():
     found = [
         Row("programs/ls", ["ls", "-lR", "/usr/lib/python3"], checksum=20),
@@ -294,4 +302,4 @@ def rows():
         Row("programs/make_j2", ["make", "-s", "-j2"], MAKE_PROJECT.replace("COUNT", "12"), checksum=1000, timeout=200, long=True),
         Row("programs/make_j4", ["make", "-s", "-j4"], MAKE_PROJECT.replace("COUNT", "4"), checksum=500, timeout=120),
     ]
-    return found + runtimes.rows()
+    return found + stress_rows() + runtimes.rows()

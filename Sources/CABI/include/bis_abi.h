@@ -259,8 +259,8 @@ struct bis_control {
   uint32_t shared_active;      // 1: pages of them may belong to another process
   uint32_t pinned;             // enum bis_pin
   uint32_t reserved_shared;
+  struct { uint64_t low, high; } shared[BIS_MAX_SHARED]; // (right behind reserved_shared)
   uint64_t seccomp;            // record: the current thread's newest filter (its address in BIS_FILTERS); enum bis_seccomp
-  struct { uint64_t low, high; } shared[BIS_MAX_SHARED];
   struct bis_thread threads[BIS_MAX_THREADS];
 };
 _Static_assert(sizeof(struct bis_thread) == 512, "bis_thread");
