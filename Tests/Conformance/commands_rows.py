@@ -118,8 +118,6 @@ def rows():
         c("events_of_one", "$BIS events -p echo $TRACE", 0, r"write\(1, 0x[0-9a-f]+, 6\) = 6"),
         c("rm", "$BIS rm $TRACE && ! test -e $TRACE", 0, ""),
         c("rm_no_trace", "mkdir d; echo precious > d/f; $BIS rm d; s=$?; cat d/f; exit $s", 1, "precious.*bis: "),
-        c("strace_refused", "$BIS record -o t -- strace -o log ls >out 2>err; s=$?; cat err; exit $s", 1,
-          "(PTRACE|ptrace).*Operation not permitted", needs=("strace",)),
         # Ends that nobody planned.
         c("kill_bis", "timeout -s KILL 2 $BIS record -o t -- sh -c 'i=0; while :; do i=$((i+1)); echo $i; done' > out; sleep 1; timeout 20 $BIS replay -a t >out2 2>err; head -1 out2; grep bis: err", 0,
           r"^1\n.*(ended|killed|incomplete|last complete)"),
