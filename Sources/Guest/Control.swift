@@ -21,7 +21,8 @@ public struct Control {
     (base + 0x400).assumingMemoryBound(to: bis_sigaction.self)
   }
   public var standardStreams: UnsafeMutablePointer<UInt8> { (base + 0xC20).assumingMemoryBound(to: UInt8.self) }
-  public var path: UnsafeMutablePointer<UInt8> { (base + 0x1020).assumingMemoryBound(to: UInt8.self) }
+  public var path: UnsafeMutablePointer<UInt8> { (base + Int(Control.pathOffset)).assumingMemoryBound(to: UInt8.self) }
+  public static let pathOffset: UInt64 = 0x1020
   public static let pathCapacity = 848
   public var ranges: UnsafeMutablePointer<bis_range> { (base + 0x1400).assumingMemoryBound(to: bis_range.self) }
 

@@ -17,6 +17,8 @@ struct PendingCall {
   let arguments: [UInt64]
   let hash: UInt64
   var file: UInt64?
+  /// mmap, shared: the file.
+  var status: FileStatus?
   /// mmap, shared: nobody has written to it.
   var isNew = true
   /// clone: flags, stack, ptid, ctid, tls.

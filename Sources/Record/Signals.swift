@@ -225,6 +225,7 @@ extension RecordSession {
   /// A synchronous signal. True when the process may be resumed.
   private func fault(_ p: RecordedProcess, _ info: SignalInfo, _ r: Registers) throws(GuestError) -> Bool {
     if try sharedFault(p, info, r) { return false }
+    try faultBeyondEnd(p, info, r)
     if try p.guest.handleGuardedWrite(info, r) { return true }
     switch p.guest.place(r.rip) {
     case .runtime:

@@ -74,7 +74,7 @@ extension ReplaySession {
     }
   }
 
-  private func givePath(_ p: ReplayedProcess, _ number: UInt64) throws(GuestError) {
+  func givePath(_ p: ReplayedProcess, _ number: UInt64) throws(GuestError) {
     guard let file = manifest.file(number) else {
       throw .replay("the trace lists no file \(number)", "the trace is damaged", nil)
     }

@@ -372,7 +372,9 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   } else if (plan.klass == BIS_CLASS_UNKNOWN) {
     result = -ENOSYS_;
   } else {
+    struct bis_file_change file;
     int shared = bis_shared_arguments(c, nr, a);
+    bis_before_file_change(c, nr, a, &file);
     if (plan.klass == BIS_CLASS_LOCAL && (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV))
       flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
     // A page may go while the call begins or waits. Nothing has happened then (what calls write is pinned before).
@@ -381,6 +383,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       if (result != -EFAULT_ || !shared) break;
       if (nr != 202) bis_bring_pages(c, nr, a, 1, BIS_PIN_INPUT);
     }
+    bis_after_file_change(c, nr, a, &file, result);
     if (local.ask && ask_supervisor(c, d, a, nr, hash)) {
       bis_record_settle(c);
       return;

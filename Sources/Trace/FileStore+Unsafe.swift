@@ -34,7 +34,7 @@ public final class FileStore: Sendable {
   }
 
   /// Where a file is that is reached through somebody's descriptor: what a debugger asks for by name.
-  private static func name(of path: String) -> String {
+  public static func name(of path: String) -> String {
     guard path.hasPrefix("/proc/") else { return path }
     var target = [UInt8](repeating: 0, count: 4096)
     let count = target.withUnsafeMutableBytes { bytes in

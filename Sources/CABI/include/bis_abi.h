@@ -131,7 +131,15 @@ struct bis_segment_header {
   uint64_t committed;             // bytes after this header that hold whole records
   uint64_t reserved[4];
 };
-struct bis_shared { uint64_t stamp; }; // next trace-wide order stamp
+// What all processes of a recording share.
+#define BIS_MAX_FILES 128
+struct bis_shared {
+  uint64_t stamp;              // next trace-wide order stamp
+  uint64_t reserved[7];
+  uint32_t file_count;         // of files[]; more than BIS_MAX_FILES: any file may be mapped
+  uint32_t file_changes;       // how often the list has changed
+  struct { uint64_t device, inode; } files[BIS_MAX_FILES]; // files that some process has mapped MAP_SHARED
+};
 
 struct bis_sigaction { uint64_t handler, flags, restorer, mask; }; // the kernel's order
 
@@ -315,8 +323,12 @@ enum bis_reason {
                                 // point to; answer_arg[1]: 1 = the whole mappings; answer_arg[2]: what `pinned` shall be
   BIS_REASON_SECCOMP = 19,      // record: a filter wants the program to get a signal: arg0 = SECCOMP_RET_* (BIS_SECCOMP_STRICT:
                                 // SIGKILL), arg1 = call number, arg2 = BIS_ARCH_*; the call is logged, it did nothing
+  BIS_REASON_FILE = 21,         // record: a call (number answer_arg[0], arguments arg) changes a file that is mapped: answer_arg[1] =
+                                // enum bis_file_phase, [2] its result, [3], [4] the file's device and inode
   BIS_REASON_WATCHED = 20,      // record: a call failed with EFAULT; answer 1: pages were watched, now they are not, try again
 };
+
+enum bis_file_phase { BIS_FILE_BEFORE = 0, BIS_FILE_AFTER = 1 };
 
 // Whether pages shared with other processes may be taken away from a process (bis_control.pinned).
 enum bis_pin {
