@@ -14,6 +14,26 @@ ELF32 = b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 
     struct.pack("<IIIIIIII", 1, 0, 0x8048000, 0x8048000, 96, 96, 5, 4096) + b"\x31\xc0\x40\xcd\x80" + bytes(60)
 
 
+MAPS_FILE = r"""
+head -c 8192 /dev/zero | tr '\0' a > F
+cat > maps.py <<'P'
+import mmap, os, sys, time
+with open("F", "r+b") as f: m = mmap.mmap(f.fileno(), 0, access=int(sys.argv[1]))
+print(m[:4], flush=True)
+open("ready" + sys.argv[1], "w").close()
+while not os.path.exists("go"): time.sleep(0.02)
+print(m[:4])
+P
+"""
+# A process that is not recorded writes to the file: taken as input. One that has it mapped for writing: refused.
+OUTSIDE_WRITE = MAPS_FILE + r"""
+(until test -e ready1; do sleep 0.05; done; printf BBBB | dd of=F conv=notrunc status=none; sleep 0.3; touch go) &
+$BIS record -o t -- python3 maps.py 1; wait; rm F; $BIS replay -a t"""
+OUTSIDE_MAPPING = MAPS_FILE + r"""
+python3 maps.py 2 > /dev/null & until test -e ready2; do sleep 0.05; done
+$BIS record -o t -- python3 maps.py 1; s=$?; touch go; wait; $BIS replay -a t 2>/dev/null; exit $s"""
+
+
 @dataclass
 class CommandRow:
     """A bash script with $BIS, $TRACE (a good recording) and $HERE; `expect` is searched in both streams."""
@@ -118,6 +138,9 @@ def rows():
         c("events_of_one", "$BIS events -p echo $TRACE", 0, r"write\(1, 0x[0-9a-f]+, 6\) = 6"),
         c("rm", "$BIS rm $TRACE && ! test -e $TRACE", 0, ""),
         c("rm_no_trace", "mkdir d; echo precious > d/f; $BIS rm d; s=$?; cat d/f; exit $s", 1, "precious.*bis: "),
+        # Memory that others have, who are not recorded.
+        c("outside_write", OUTSIDE_WRITE, 0, "b'aaaa'\nb'BBBB'\nb'aaaa'\nb'BBBB'\n.*not recorded has changed .*/F", needs=("python3",)),
+        c("outside_mapping", OUTSIDE_MAPPING, 1, r"not recorded\) has mapped for writing.*No such device", needs=("python3",)),
         # Ends that nobody planned.
         c("kill_bis", "timeout -s KILL 2 $BIS record -o t -- sh -c 'i=0; while :; do i=$((i+1)); echo $i; done' > out; sleep 1; timeout 20 $BIS replay -a t >out2 2>err; head -1 out2; grep bis: err", 0,
           r"^1\n.*(ended|killed|incomplete|last complete)"),

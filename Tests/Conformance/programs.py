@@ -240,7 +240,7 @@ def stress_rows():
     def stress(name, count, *more, checksum=1000, **rest):
         return Row("programs/stress_" + name, ["stress-ng", "--temp-path", ".", f"--{name}", "1", f"--{name}-ops", str(count), *more],
                    varies=True, needs=("stress-ng",), checksum=checksum, timeout=50, **rest)
-    return [stress("pthread", 100), stress("futex", 20, long=True), stress("pipe", 1000), stress("sigq", 200), stress("sigrt", 200, checksum=50),
+    return [stress("pthread", 100), stress("futex", 200, checksum=100), stress("pipe", 1000), stress("sigq", 200), stress("sigrt", 200, checksum=50),
             stress("sigfpe", 200), stress("mmap", 1, "--mmap-bytes", "1m", checksum=500)]
 
 
