@@ -145,11 +145,13 @@ extension RecordSession {
       p.makingThread = nil
       return try finish(p, call, result)
     }
+    // Its number outside of its pid namespace, if it is in one.
+    let outside = p.makingThread.map { p.control.threads[$0].tid } ?? UInt64(result)
     p.makingThread = nil
     let bytes = withUnsafeBytes(of: Int32(truncatingIfNeeded: result)) { Array($0) }
     var effects: [Effect] = [
       .thread(
-        tid: UInt64(result), stack: c[1] != 0 ? c[1] : p.control.gpr[4],
+        tid: outside, stack: c[1] != 0 ? c[1] : p.control.gpr[4],
         fs: c[0] & Clone.setTLS != 0 ? c[4] : p.control.block.pointee.fs_base)
     ]
     for (flag, address) in [(Clone.parentSetTID, c[2]), (Clone.childSetTID, c[3])] where c[0] & flag != 0 {
@@ -170,19 +172,19 @@ extension RecordSession {
       p.guest.tid = child
       p.control.block.pointee.tid = UInt64(child.rawValue)
       processes[child] = p
-    } else if p.newThread != nil {
+    } else if let index = p.newThread {
       p.newThread = nil
+      p.control.threads[index].tid = UInt64(child.rawValue)
       p.wasThreaded = true
       p.threads.insert(child)
       processes[child] = p
-    } else {
-      try makeChild(p, child)
     }
     // The child's first stop may have come already.
     if early.remove(child) == nil {
       let status = try kernel("wait for the child") { () throws(Errno) in try wait(for: child) }
       guard case .stopped = status.kind else { throw .gone }
     }
+    if processes[child] == nil { try makeChild(p, child) }
     if let q = processes[child], q !== p {
       for view in q.views { try applyRights(view) }
     }
@@ -211,7 +213,9 @@ extension RecordSession {
     control.block.pointee.clear_child_tid = c[0] & Clone.childClearTID != 0 ? c[3] : 0
     var effects: [Effect] = []
     if c[0] & Clone.childSetTID != 0 {
-      effects.append(.memory(address: c[3], Payload(withUnsafeBytes(of: child.rawValue) { Array($0) })))
+      // (what the kernel has written: the number in its pid namespace)
+      let number = try? kernel("read the child's number") { () throws(Errno) in try readBytes(child, c[3], count: 4) }
+      effects.append(.memory(address: c[3], Payload(number ?? withUnsafeBytes(of: child.rawValue) { Array($0) })))
     }
     if c[0] & Clone.setTLS != 0 { effects.append(.bases(fs: c[4], gs: control.block.pointee.gs_base)) }
     control.block.pointee.event_count = 0

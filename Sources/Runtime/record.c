@@ -241,7 +241,7 @@ RT_INLINE int may_be_proc(uint64_t address) {
 RT static void end_thread(control *c, const uint64_t a[6], uint32_t nr, uint64_t hash) {
   uint64_t at = c->clear_child_tid, zero = 0, all = ~0ull, *died = (uint64_t *)BIS_COPY_BUFFER;
   bis_raw6(SYS_rt_sigprocmask_, 2, (long)&all, 0, 8, 0, 0);
-  uint32_t locks = bis_robust_end(c, died);
+  uint32_t locks = bis_robust_end(died);
   int writes = at && bis_copy((void *)at, &zero, 4);
   log_event(c, BIS_KIND_SYSCALL, nr, BIS_FLAG_NO_RETURN | BIS_FLAG_THREAD_END, locks + (uint64_t)writes, 0, hash, a);
   for (uint32_t i = 0; i < locks; i++) log_memory(c, died[i] & ~3ull, 4);

@@ -116,7 +116,7 @@ void bis_chaos_pause(control *c);
 // Filters that the program has installed (seccomp.c): SECCOMP_RET_* for a call.
 uint32_t bis_seccomp(const control *c, uint32_t arch, uint32_t nr, const uint64_t args[6]);
 // Robust mutexes (robust.c): the current thread ends.
-uint32_t bis_robust_end(control *c, uint64_t *list);
+uint32_t bis_robust_end(uint64_t *list);
 void bis_robust_wake(const uint64_t *list, uint32_t count);
 
 int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t args[6], uint32_t nr, struct bis_local_effects *effects);
