@@ -217,6 +217,13 @@ extension RecordSession {
       let number = try? kernel("read the child's number") { () throws(Errno) in try readBytes(child, c[3], count: 4) }
       effects.append(.memory(address: c[3], Payload(number ?? withUnsafeBytes(of: child.rawValue) { Array($0) })))
     }
+    if c[1] != 0 {  // a stack of its own
+      effects.append(
+        .registers(
+          RegisterValues(
+            general: (0..<16).map { control.gpr[$0] }, rip: control.rip, rflags: control.block.pointee.rflags,
+            fsBase: control.block.pointee.fs_base, gsBase: control.block.pointee.gs_base)))
+    }
     if c[0] & Clone.setTLS != 0 { effects.append(.bases(fs: c[4], gs: control.block.pointee.gs_base)) }
     control.block.pointee.event_count = 0
     try append(

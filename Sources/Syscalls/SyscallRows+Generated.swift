@@ -118,7 +118,7 @@ private let syscallRows1: [50 of SyscallRow] = [
   SyscallRow(94, "lchown", "filename:str user:int group:int", .hot),
   SyscallRow(95, "umask", "mask:mode", .hot),
   SyscallRow(96, "gettimeofday", "tv:ptr tz:ptr", .hot, Outputs(Output(0, .constant, 0, 16, .success), Output(1, .constant, 0, 8, .success))),
-  SyscallRow(97, "getrlimit", "resource:int rlim:ptr", .hot, Outputs(Output(1, .constant, 0, 16, .success))),
+  SyscallRow(97, "getrlimit", "resource:int rlim:ptr", .local(.rlimit), Outputs(Output(1, .constant, 0, 16, .success))),
   SyscallRow(98, "getrusage", "who:int ru:ptr", .hot, Outputs(Output(1, .constant, 0, 144, .success))),
   SyscallRow(99, "sysinfo", "info:ptr", .hot, Outputs(Output(0, .constant, 0, 112, .success))),
 ]
