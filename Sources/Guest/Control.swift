@@ -21,7 +21,8 @@ public struct Control {
     (base + 0x400).assumingMemoryBound(to: bis_sigaction.self)
   }
   public var standardStreams: UnsafeMutablePointer<UInt8> { (base + 0xC20).assumingMemoryBound(to: UInt8.self) }
-  public var path: UnsafeMutablePointer<UInt8> { (base + 0x1020).assumingMemoryBound(to: UInt8.self) }
+  public var path: UnsafeMutablePointer<UInt8> { (base + Int(Control.pathOffset)).assumingMemoryBound(to: UInt8.self) }
+  public static let pathOffset: UInt64 = 0x1020
   public static let pathCapacity = 848
   public var ranges: UnsafeMutablePointer<bis_range> { (base + 0x1400).assumingMemoryBound(to: bis_range.self) }
 
@@ -68,6 +69,14 @@ public struct Control {
   public func otherThreads() -> [Int32] {
     (0..<usedThreads).filter { threads[$0].alive != 0 && threads[$0].tid != block.pointee.tid }
       .map { Int32(truncatingIfNeeded: threads[$0].tid) }
+  }
+
+  /// The newest seccomp filter of a thread that does not have the turn (bis_thread.seccomp).
+  public func seccomp(of tid: Int32) -> UInt64 {
+    threadIndex(UInt64(tid)).map { threads[$0].seccomp } ?? 0
+  }
+  public func setSeccomp(_ value: UInt64, of tid: Int32) {
+    if let index = threadIndex(UInt64(tid)) { threads[index].seccomp = value }
   }
 
   /// Something is to be delivered to a stopped thread.

@@ -94,6 +94,9 @@ public struct Injector {
     0xCC,  // 1: int3
   ]
 
+  /// Offsets in it: the first system call, and what follows when that has a descriptor (in eax; r12 may be one, too).
+  private static let openCall = 10, afterOpen = 16
+
   private func boot(
     _ tid: ThreadID, _ r: Registers, _ slot: Slot, _ vdso: UInt64, _ hidden: [MemoryMap]
   ) throws(GuestError) {
@@ -116,26 +119,43 @@ public struct Injector {
       boot.r12 = scratch + UInt64(Injector.pathSize)
       boot.r13 = hidden.map(\.start).min() ?? 0
       boot.r14 = (hidden.map(\.end).max() ?? 0) - boot.r13
-      boot.orig_rax = .max
-      try Ptrace.setRegisters(tid, boot)
-      let mask = try Ptrace.signalMask(tid)
-      try Ptrace.setSignalMask(tid, ~(1 << 4))
-      try Ptrace.cont(tid, 0)
-      while true {
-        let status = try wait(for: tid)
-        guard case .stopped(let reason) = status.kind else { throw .gone }
-        if reason == .signal(5) { break }
-        if case .signal(let other) = reason, [4, 7, 11].contains(other) { throw Errno(code: 14) }
-        try Ptrace.cont(tid, 0)
-      }
-      try Ptrace.setSignalMask(tid, mask)
+      try run(tid, boot)
       if slot.control.reason != BIS_REASON_BOOT {
         let result = Int64(bitPattern: try Ptrace.getRegisters(tid).rax)
-        throw Errno(code: (-4095..<0).contains(result) ? Int32(-result) : 17)
+        guard [-1, -2, -13, -20].contains(result) else {
+          throw Errno(code: (-4095..<0).contains(result) ? Int32(-result) : 17)
+        }
+        // It cannot reach our files by name: other privileges, another root, namespaces. (Nothing is mapped yet.)
+        let given = try giveDescriptors(
+          [region.descriptor, rings.descriptor], to: tid, at: vdso + UInt64(Injector.openCall),
+          scratch: scratch + UInt64(2 * Injector.pathSize))
+        boot.rip = vdso + UInt64(Injector.afterOpen)
+        boot.rax = UInt64(given[0])
+        boot.r12 = UInt64(given[1])
+        try run(tid, boot)
+        guard slot.control.reason == BIS_REASON_BOOT else { throw .accessDenied }
       }
       slot.control.block.pointee.reason = 0
       try writeMemory(tid, r.rsp - 4096, [UInt8](repeating: 0, count: 4096))
     }
+  }
+
+  /// Lets the thread go on with these registers until it reports SIGTRAP.
+  private func run(_ tid: ThreadID, _ registers: Registers) throws(Errno) {
+    var registers = registers
+    registers.orig_rax = .max
+    try Ptrace.setRegisters(tid, registers)
+    let mask = try Ptrace.signalMask(tid)
+    try Ptrace.setSignalMask(tid, ~(1 << 4))
+    try Ptrace.cont(tid, 0)
+    while true {
+      let status = try wait(for: tid)
+      guard case .stopped(let reason) = status.kind else { throw .gone }
+      if reason == .signal(5) { break }
+      if case .signal(let other) = reason, [4, 7, 11].contains(other) { throw Errno(code: 14) }
+      try Ptrace.cont(tid, 0)
+    }
+    try Ptrace.setSignalMask(tid, mask)
   }
 
   /// Rewrites the auxiliary vector: no vDSO, the profile's hardware capabilities and signal stack size. Returns the

@@ -76,6 +76,17 @@ public final class Rings {
     get { shared.base.load(as: UInt64.self) }
     set { shared.base.storeBytes(of: newValue, as: UInt64.self) }
   }
+  /// Tells all processes which files somebody has mapped (struct bis_shared).
+  public func publish(files: [(device: UInt64, inode: UInt64)]) {
+    let all = shared.base.assumingMemoryBound(to: bis_shared.self)
+    let table = shared.base + MemoryLayout<bis_shared>.offset(of: \.file_changes)! + 4
+    for (i, file) in files.prefix(Int(BIS_MAX_FILES)).enumerated() {
+      table.storeBytes(of: file.device, toByteOffset: 16 * i, as: UInt64.self)
+      table.storeBytes(of: file.inode, toByteOffset: 16 * i + 8, as: UInt64.self)
+    }
+    all.pointee.file_count = UInt32(files.count)
+    all.pointee.file_changes &+= 1
+  }
   /// Takes an order stamp for an event that the supervisor writes. (Atomic against running processes.)
   public func takeStamp() -> UInt64 {
     shared.base.assumingMemoryBound(to: Atomic<UInt64>.self).pointee

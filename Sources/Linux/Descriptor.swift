@@ -138,6 +138,8 @@ public struct FileStatus: Equatable, Sendable {
   public let user: UInt32
   public let group: UInt32
   public let size: Int
+  /// Names in the file system.
+  public let linkCount: Int
   /// Nanoseconds since 1970.
   public let modified: Int64
 
@@ -152,6 +154,7 @@ public struct FileStatus: Equatable, Sendable {
     user = raw.st_uid
     group = raw.st_gid
     size = Int(raw.st_size)
+    linkCount = Int(raw.st_nlink)
     modified = Int64(raw.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(raw.st_mtim.tv_nsec)
   }
 
@@ -182,6 +185,12 @@ public struct Device: Hashable, Sendable {
   init(raw: UInt64) {
     major = UInt32(truncatingIfNeeded: (raw >> 8) & 0xfff | (raw >> 32) & 0xffff_f000)
     minor = UInt32(truncatingIfNeeded: raw & 0xff | (raw >> 12) & 0xffff_ff00)
+  }
+
+  /// As stat(2) has it. makedev(3)
+  public var raw: UInt64 {
+    let (major, minor) = (UInt64(major), UInt64(minor))
+    return (major & 0xfff) << 8 | (major >> 12) << 44 | (minor & 0xff) | (minor >> 8) << 20
   }
 }
 

@@ -21,12 +21,17 @@ extension RecordSession {
     case 60, 231: try exit(p, call)
     case 15: try sigreturn(p, call)
     case 9: try map(p, call)
+    case 30 where outsider(segment: call.arguments[0]) != nil:
+      warnOfOutsider(p, "System V segment \(call.arguments[0])", outsider(segment: call.arguments[0]) ?? 0)
+      try finish(p, call, -13)
     case 10, 11, 28, 30, 67:
       try through(p, call, call.arguments)
     case 25:
       try bringForMove(p, call)
       try through(p, call, call.arguments)
     case 130: answer(BIS_ANSWER_HOT)  // rt_sigsuspend
+    case 157: try seccompControl(p, call)
+    case 317: try seccomp(p, call)
     case 2, 257, 437:
       if try !openProc(p, call) { answer(BIS_ANSWER_HOT) }
     default:
@@ -127,6 +132,11 @@ extension RecordSession {
             warn("\(p.executable) maps executable memory twice: not supported in this version; it fails with ENODEV")
             return try finish(p, call, -19)
           }
+          if let other = outsider(mapping: status, path) {
+            warnOfOutsider(p, FileStore.name(of: path), other)
+            return try finish(p, call, -19)
+          }
+          watches.add(path, SharedObject.FileID(status))
           return try through(p, call, a)
         }
         guard let file = try? files.store(path: path, identity: identity(of: path)) else {
@@ -245,7 +255,8 @@ extension RecordSession {
             flags: UInt32(truncatingIfNeeded: a[3] & 0xFFFFF), file: call.file, offset: call.file == nil ? 0 : a[5]))
       ])
     if let content {
-      try addShared(p, address, length, protection: a[2] & 7, content: content, isNew: call.isNew)
+      try addShared(
+        p, address, length, protection: a[2] & 7, content: content, isNew: call.isNew, status: call.status)
     }
   }
 

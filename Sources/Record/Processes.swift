@@ -123,6 +123,7 @@ extension RecordSession {
     t.pointee.pkru = block.pointee.pkru
     t.pointee.signal_mask = block.pointee.signal_mask
     t.pointee.altstack_flags = 2
+    t.pointee.seccomp = block.pointee.seccomp
     if c[0] & Clone.childClearTID != 0 { t.pointee.clear_child_tid = c[3] }
     t.pointee.alive = 1
     p.newThread = index
@@ -144,11 +145,13 @@ extension RecordSession {
       p.makingThread = nil
       return try finish(p, call, result)
     }
+    // Its number outside of its pid namespace, if it is in one.
+    let outside = p.makingThread.map { p.control.threads[$0].tid } ?? UInt64(result)
     p.makingThread = nil
     let bytes = withUnsafeBytes(of: Int32(truncatingIfNeeded: result)) { Array($0) }
     var effects: [Effect] = [
       .thread(
-        tid: UInt64(result), stack: c[1] != 0 ? c[1] : p.control.gpr[4],
+        tid: outside, stack: c[1] != 0 ? c[1] : p.control.gpr[4],
         fs: c[0] & Clone.setTLS != 0 ? c[4] : p.control.block.pointee.fs_base)
     ]
     for (flag, address) in [(Clone.parentSetTID, c[2]), (Clone.childSetTID, c[3])] where c[0] & flag != 0 {
@@ -169,19 +172,19 @@ extension RecordSession {
       p.guest.tid = child
       p.control.block.pointee.tid = UInt64(child.rawValue)
       processes[child] = p
-    } else if p.newThread != nil {
+    } else if let index = p.newThread {
       p.newThread = nil
+      p.control.threads[index].tid = UInt64(child.rawValue)
       p.wasThreaded = true
       p.threads.insert(child)
       processes[child] = p
-    } else {
-      try makeChild(p, child)
     }
     // The child's first stop may have come already.
     if early.remove(child) == nil {
       let status = try kernel("wait for the child") { () throws(Errno) in try wait(for: child) }
       guard case .stopped = status.kind else { throw .gone }
     }
+    if processes[child] == nil { try makeChild(p, child) }
     if let q = processes[child], q !== p {
       for view in q.views { try applyRights(view) }
     }
@@ -200,6 +203,9 @@ extension RecordSession {
     initialise(q)
     try guest.inherit(from: p.guest)
     q.libraries = p.libraries
+    q.filters = p.filters
+    q.filtersAllThreads = p.filtersAllThreads
+    slot.control.block.pointee.seccomp = p.control.block.pointee.seccomp
     inheritShared(q, from: p)
     let control = slot.control
     if c[1] != 0 { control.gpr[4] = c[1] }
@@ -207,7 +213,16 @@ extension RecordSession {
     control.block.pointee.clear_child_tid = c[0] & Clone.childClearTID != 0 ? c[3] : 0
     var effects: [Effect] = []
     if c[0] & Clone.childSetTID != 0 {
-      effects.append(.memory(address: c[3], Payload(withUnsafeBytes(of: child.rawValue) { Array($0) })))
+      // (what the kernel has written: the number in its pid namespace)
+      let number = try? kernel("read the child's number") { () throws(Errno) in try readBytes(child, c[3], count: 4) }
+      effects.append(.memory(address: c[3], Payload(number ?? withUnsafeBytes(of: child.rawValue) { Array($0) })))
+    }
+    if c[1] != 0 {  // a stack of its own
+      effects.append(
+        .registers(
+          RegisterValues(
+            general: (0..<16).map { control.gpr[$0] }, rip: control.rip, rflags: control.block.pointee.rflags,
+            fsBase: control.block.pointee.fs_base, gsBase: control.block.pointee.gs_base)))
     }
     if c[0] & Clone.setTLS != 0 { effects.append(.bases(fs: c[4], gs: control.block.pointee.gs_base)) }
     control.block.pointee.event_count = 0
@@ -251,11 +266,12 @@ extension RecordSession {
 
   func execute(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
     p.pending = call
-    p.beforeExec = ProgramState(p.control)
+    p.beforeExec = ProgramState(p, filters: filtersForExec(p))
     let a = call.arguments
     if call.number == 59, let name = try? readCString(p.guest.tid, a[0]) {
       let path = String(decoding: name, as: UTF8.self)
       let full = path.hasPrefix("/") ? path : "/proc/\(p.guest.tid)/cwd/\(path)"
+      warnOfPrivileges(full, name: path)
       if let file = try? Descriptor.open(full, flags: O_RDONLY), let bytes = try? file.pread(count: 20, offset: 0),
         bytes.count == 20, bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]), bytes[4] == 1
       {
@@ -271,7 +287,8 @@ extension RecordSession {
   /// PTRACE_EVENT_EXEC: another program; the old tape ends (or, in a vfork child, goes on with the parent).
   func executed(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
     let slot = try kernel("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
-    if let state = p.beforeExec { inheritAcrossExec(state, to: slot.control, tid) }
+    let state = p.beforeExec
+    if let state { inheritAcrossExec(state, to: slot.control, tid) }
     p.beforeExec = nil
     let parentEvent = p.sink.eventCount
     let parentTape = p.sink.number
@@ -291,7 +308,7 @@ extension RecordSession {
       processes[tid] = nil
     }
     do throws(GuestError) {
-      try begin(tid, slot, how: .exec, parent: parentTape, parentEvent: parentEvent)
+      try begin(tid, slot, how: .exec, parent: parentTape, parentEvent: parentEvent, before: state)
     } catch {
       warn("cannot record \(readText("/proc/\(tid)/comm")): \(error)")
       try? Ptrace.kill(process: tid)

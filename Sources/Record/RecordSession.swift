@@ -37,6 +37,14 @@ final class RecordSession {
   /// Memory that processes share, and who waits for parts of it.
   var sharedObjects: [SharedObject.Key: SharedObject] = [:]
   var sharedRequests: [SharedRequest] = []
+  /// Files that are mapped MAP_SHARED, as all processes know them.
+  var publishedFiles: Set<SharedObject.FileID> = []
+  /// Files that are mapped, watched for changes from outside.
+  var watches = FileWatches()
+  /// What processes outside of the recording have mapped, and when that was looked up.
+  var foreign = ForeignMappings()
+  /// A stored file without a byte, for pages beyond the end of files.
+  var emptyFile: UInt64?
   /// Pages (runs of them) that went from process to process.
   var takeovers: UInt64 = 0
   /// Reports of threads that were stopped for a page and said something else first.
@@ -114,10 +122,11 @@ final class RecordSession {
 
   private func next() throws(GuestError) -> WaitStatus? {
     while true {
+      try noticeOutsiders()
       try serveSharedRequests()
       if !stashed.isEmpty { return stashed.removeFirst() }
       do throws(Errno) {
-        if sharedRequests.isEmpty { return try waitAny() }
+        if sharedRequests.isEmpty && watches.changed.isEmpty { return try waitAny() }
         if let status = try waitAny(nohang: true) { return status }
         usleep(50)
       } catch {
@@ -136,8 +145,12 @@ final class RecordSession {
     }
     do throws(GuestError) {
       switch status.kind {
-      case .exited(let code): try ended(process, status.tid, .exited(code))
-      case .signaled(let signal, _): try ended(process, status.tid, .signaled(signal))
+      case .exited(let code):
+        endFileChanges(of: status.tid)
+        try ended(process, status.tid, .exited(code))
+      case .signaled(let signal, _):
+        endFileChanges(of: status.tid)
+        try ended(process, status.tid, .signaled(signal))
       case .stopped(let reason): try stopped(process, status.tid, reason)
       }
     } catch {
@@ -193,6 +206,8 @@ final class RecordSession {
       try afterCall(p)
     case BIS_REASON_PAGES:
       return try bringPages(p)
+    case BIS_REASON_FILE:
+      return try fileChanges(p)
     case BIS_REASON_SIGNALS:
       guard try deliverSignals(p, atExpiry: false) else { return }
     case BIS_REASON_EXPIRED:
@@ -201,6 +216,8 @@ final class RecordSession {
       try stepThenSwitch(p)
     case BIS_REASON_CHECKSUM:
       try checksum(p)
+    case BIS_REASON_SECCOMP:
+      guard try seccompSignal(p) else { return }
     case BIS_REASON_WATCHED:
       block.pointee.answer = try p.guest.unguardAll() ? 1 : 0
     case BIS_REASON_SPECIAL:

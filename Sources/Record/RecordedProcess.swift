@@ -17,6 +17,8 @@ struct PendingCall {
   let arguments: [UInt64]
   let hash: UInt64
   var file: UInt64?
+  /// mmap, shared: the file.
+  var status: FileStatus?
   /// mmap, shared: nobody has written to it.
   var isNew = true
   /// clone: flags, stack, ptid, ctid, tls.
@@ -31,8 +33,15 @@ struct ProgramState {
   let signalMask: UInt64
   let ignoredSignals: [Int]
   let standardStreams: [(fd: Int, stream: UInt8)]
+  let seccomp: UInt64
+  let filters: [SeccompFilter]
+  let filtersAllThreads: Bool
 
-  init(_ control: Control) {
+  init(_ p: RecordedProcess, filters: [SeccompFilter]) {
+    let control = p.control
+    seccomp = control.block.pointee.seccomp
+    self.filters = filters
+    filtersAllThreads = p.filtersAllThreads
     signalMask = control.block.pointee.signal_mask
     ignoredSignals = (1...64).filter { control.actions[$0].handler == 1 }
     standardStreams = (0..<1024).filter { control.standardStreams[$0] != 0 }.map { ($0, control.standardStreams[$0]) }
@@ -79,6 +88,10 @@ final class RecordedProcess {
   var preparedCode: (low: UInt64, high: UInt64)?
   /// Library files that lie at their place (file numbers).
   var libraries: Set<UInt64> = []
+  /// Seccomp filters of its threads, in the order of their addresses.
+  var filters: [SeccompFilter] = []
+  /// A thread has installed a filter for all.
+  var filtersAllThreads = false
   var control: Control { guest.control }
 
   init(guest: GuestProcess, sink: TapeSink) {

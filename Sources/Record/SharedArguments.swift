@@ -10,11 +10,12 @@ extension RecordSession {
   /// needs more fails with EFAULT and asks again for everything.
   func sharedArguments(_ p: RecordedProcess, _ number: UInt32, _ a: [UInt64]) -> [SharedRange] {
     var ranges: [SharedRange] = []
+    let onlyReads = number == 202 ? [0, 1, 9, 10].contains(a[1] & 127) : RecordSession.onlyReads.contains(number)
     func add(_ address: UInt64, _ length: UInt64) {
       guard address >= 0x1000, address < 1 << 47 else { return }
       let high = address + min(max(length, 1), 1 << 40)
       guard p.views.contains(where: { $0.low < high && $0.high > address }) else { return }
-      ranges.append((address, high, number == 202 || !RecordSession.onlyReads.contains(number)))
+      ranges.append((address, high, !onlyReads))
     }
     func addVectors(_ address: UInt64, _ count: UInt64) {
       guard count <= 1024, let bytes = try? p.guest.read(address, Int(count) * 16) else { return }
@@ -48,7 +49,7 @@ extension RecordSession {
     return ranges
   }
 
-  /// write, writev, pwrite64, pwritev, pwritev2, sendto, sendmsg, sendmmsg.
+  /// write, writev, pwrite64, pwritev, pwritev2, sendto, sendmsg, sendmmsg. (And futex: FUTEX_WAIT, WAKE, with masks.)
   private static let onlyReads: Set<UInt32> = [1, 20, 18, 296, 328, 44, 46, 307]
 
   private static func words(_ bytes: [UInt8]) -> [UInt64] {

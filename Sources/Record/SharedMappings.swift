@@ -43,6 +43,8 @@ extension RecordSession {
     guard a[3] & 0x20 == 0 else { return .zeros }
     let path = "/proc/\(p.guest.tid)/fd/\(Int32(truncatingIfNeeded: a[4]))"
     guard let status = try? FileStatus.of(path), status.isRegular else { return .zeros }
+    call.status = status
+    publishFiles(with: SharedObject.FileID(status))  // (from here on nobody changes it unasked)
     guard a[2] & 4 != 0 || sharedContent(p, address, status, path) == .file,
       let file = try? files.store(path: path)
     else {
@@ -66,21 +68,30 @@ extension RecordSession {
     throw .unsupported("mremap of shared memory that another process does not give away")
   }
 
-  /// Notes a shared mapping. `isNew`: nothing was ever in it.
+  /// Notes a shared mapping. `isNew`: nothing was ever in it. `status`: of the file, if it is one.
   func addShared(
-    _ p: RecordedProcess, _ address: UInt64, _ length: UInt64, protection: UInt64, content: SharedContent, isNew: Bool
+    _ p: RecordedProcess, _ address: UInt64, _ length: UInt64, protection: UInt64, content: SharedContent, isNew: Bool,
+    status: FileStatus? = nil
   ) throws(GuestError) {
     guard let (key, map) = sharedKey(p, address) else { return }
     let object = sharedObjects[key] ?? SharedObject(key)
     sharedObjects[key] = object
+    if let status {
+      object.file = SharedObject.FileID(status)
+      object.name = map.path
+    }
     if protection & 2 != 0 { object.isWritable = true }
     // Its content is what the tape says only if nobody else has had it.
-    let holds = content == .file || (isNew && object.views.isEmpty && object.pages.isEmpty)
+    let holds =
+      object.changes.isEmpty && (content == .file || (isNew && object.views.isEmpty && object.pages.isEmpty))
     let view = SharedView(
       process: p, object: object, low: address, high: address + length,
       firstPage: (map.offset + (address - map.start)) >> 12, protection: protection,
       holdsUntouched: holds && (object.views.isEmpty || !object.isWritable), base: RecordSession.zeroPage)
-    if content == .file { view.base = 0 }
+    if content == .file {
+      view.base = 0
+      if let status { view.missingFrom = (UInt64(max(0, status.size)) + 4095) >> 12 }
+    }
     object.views.append(view)
     p.views.append(view)
     if !view.holdsUntouched || (object.isWritable && object.views.count > 1) { contest(object) }
@@ -157,13 +168,25 @@ extension RecordSession {
     for view in sharedViews(p, low, high) {
       view.object.remove(view)
       p.views.removeAll { $0 === view }
+      forgetFile(view.object)
     }
     p.publishViews()
   }
 
+  /// A file that nobody has mapped any more need not be watched.
+  private func forgetFile(_ object: SharedObject) {
+    guard object.views.isEmpty, let file = object.file else { return }
+    watches.remove(file)
+    object.changes = []
+    publishFiles()
+  }
+
   /// The process (or its address space) is gone.
   func removeAllShared(_ p: RecordedProcess) {
-    for view in p.views { view.object.remove(view) }
+    for view in p.views {
+      view.object.remove(view)
+      forgetFile(view.object)
+    }
     p.views = []
     sharedRequests.removeAll { $0.process === p }
   }
@@ -202,7 +225,8 @@ extension RecordSession {
       let grown = SharedView(
         process: p, object: last.object, low: last.high, high: new + newLength,
         firstPage: last.firstPage + last.pageCount, protection: last.protection, holdsUntouched: false,
-        base: RecordSession.zeroPage)
+        base: last.missingFrom == .max ? RecordSession.zeroPage : 0)
+      grown.missingFrom = last.missingFrom
       last.object.views.append(grown)
       p.views.append(grown)
       contest(last.object)

@@ -15,6 +15,12 @@ final class SharedObject {
     let device: Device
     let inode: UInt64
   }
+  struct FileID: Hashable {
+    let device: UInt64
+    let inode: UInt64
+    init(device: UInt64, inode: UInt64) { (self.device, self.inode) = (device, inode) }
+    init(_ status: FileStatus) { self.init(device: status.device.raw, inode: status.inode) }
+  }
   /// Who holds a page. Pages without an entry are with the mappings that hold what nobody has asked for.
   struct Page {
     var readers: [SharedView] = []
@@ -23,12 +29,17 @@ final class SharedObject {
     var since: UInt64 = 0
   }
   let key: Key
+  /// The file as stat(2) knows it; nil: memory without a descriptor.
+  var file: FileID?
+  var name = ""
   var views: [SharedView] = []
   var pages: [UInt64: Page] = [:]
   /// Some mapping may write (or could).
   var isWritable = false
   /// Pages have been, or may be, taken away: arguments of calls must be looked at.
   var isContested = false
+  /// Calls under way that change the file: nobody else gets the pages.
+  var changes: [FileChange] = []
 
   init(_ key: Key) { self.key = key }
 
@@ -78,6 +89,10 @@ final class SharedView {
   /// The same, of pages that it held once.
   var seen: [UInt64: UInt64] = [:]
   var losses: [UInt64: Loss] = [:]
+  /// The first page that the file had not when it was mapped: a replay has it neither (.max: a replay has all).
+  var missingFrom: UInt64 = .max
+  /// Whether a replay has a page, where that has changed.
+  var presence: [UInt64: Bool] = [:]
   /// Page after those brought in last, and how many they were: neighbours come in growing runs.
   var nextPage: UInt64 = .max
   var run: UInt64 = 1
@@ -97,6 +112,7 @@ final class SharedView {
   }
 
   var pageCount: UInt64 { (high - low) >> 12 }
+  func isPresent(_ page: UInt64) -> Bool { presence[page] ?? (page < missingFrom) }
   func covers(_ page: UInt64) -> Bool { page >= firstPage && page - firstPage < pageCount }
   func page(at address: UInt64) -> UInt64 { firstPage + (address - low) >> 12 }
   func address(of page: UInt64) -> UInt64 { low + (page - firstPage) << 12 }
@@ -115,6 +131,8 @@ final class SharedView {
       holdsUntouched: holdsUntouched, base: base)
     view.seen = seen
     view.losses = losses
+    view.missingFrom = missingFrom
+    view.presence = presence
     return view
   }
 }

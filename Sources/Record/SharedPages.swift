@@ -12,6 +12,8 @@ struct SharedRequest {
     case access(UInt64, writes: Bool, Registers)
     /// A call needs all of these; `pin` is what `bis_control.pinned` becomes.
     case ranges([(low: UInt64, high: UInt64, writes: Bool)], pin: UInt32)
+    /// A call changes a file: nobody has its pages (before), and nobody has had them (after).
+    case change(SharedObject, pages: Range<UInt64>, phase: bis_file_phase)
   }
   let process: RecordedProcess
   let tid: ThreadID
@@ -65,7 +67,7 @@ extension RecordSession {
         what: .ranges(ranges, pin: UInt32(truncatingIfNeeded: p.control.answers[2])), since: Machine.tsc()))
   }
 
-  private func ask(_ request: SharedRequest) { sharedRequests.append(request) }
+  func ask(_ request: SharedRequest) { sharedRequests.append(request) }
 
   /// Serves who waits, as far as it can be done now.
   func serveSharedRequests() throws(GuestError) {
@@ -113,6 +115,10 @@ extension RecordSession {
       p.control.block.pointee.pinned = pin
       if pin != 0 { p.pinnedSince = Machine.tsc() }
       return true
+    case .change(let object, let pages, let phase):
+      guard try revoke(object, pages, request) else { return false }
+      if phase == BIS_FILE_AFTER { object.changes.removeAll { $0.tid == request.tid } }
+      return true
     }
   }
 
@@ -126,7 +132,7 @@ extension RecordSession {
     case instruction(rip: UInt64, hash: UInt64)
   }
 
-  private func position(_ p: RecordedProcess, _ r: Registers) throws(GuestError) -> SharedPosition {
+  func position(_ p: RecordedProcess, _ r: Registers) throws(GuestError) -> SharedPosition {
     let control = p.control
     switch p.guest.place(r.rip) {
     case .translated:
@@ -147,6 +153,7 @@ extension RecordSession {
     _ position: SharedPosition
   ) throws(GuestError) -> Bool {
     let object = view.object
+    guard object.changes.allSatisfy({ $0.allows(request.tid) }) else { return false }
     let first = object.page(page)
     var limit = min(end, page + RecordSession.longestRun)
     if isAhead {
@@ -167,17 +174,17 @@ extension RecordSession {
     return true
   }
 
-  private func isSame(_ a: SharedObject.Page, _ b: SharedObject.Page) -> Bool {
+  func isSame(_ a: SharedObject.Page, _ b: SharedObject.Page) -> Bool {
     a.writer === b.writer && a.readers.count == b.readers.count
       && zip(a.readers, b.readers).allSatisfy { $0 === $1 }
   }
 
   /// Takes pages from a view, or (rights not 0) only the right to write them. False: not now.
-  private func release(
-    _ holder: SharedView, _ page: UInt64, _ count: UInt64, _ rights: UInt64, _ request: SharedRequest
+  func release(
+    _ holder: SharedView, _ page: UInt64, _ count: UInt64, _ rights: UInt64, _ request: SharedRequest?
   ) throws(GuestError) -> Bool {
     let q = holder.process
-    if q === request.process {
+    if let request, q === request.process {
       try protect(holder, page, count, rights, in: request.tid)
       note(holder, page, count, rights, SharedView.Loss(events: q.placedEvents, ticks: q.control.ticks))
       return true
@@ -316,7 +323,7 @@ extension RecordSession {
     let held = view.rights(page) != 0
     var bytes = [UInt8](repeating: 0, count: Int(count) << 12)
     let there = bytes.withUnsafeMutableBytes { (try? readMemory(request.tid, view.address(of: page), into: $0)) ?? 0 }
-    var effects: [Effect] = []
+    var effects = try presenceEffects(view, page, count, readable: UInt64(max(there, 0)) >> 12)
     var changed: (start: Int, end: Int)?
     func flush() {
       guard let c = changed else { return }
@@ -349,7 +356,7 @@ extension RecordSession {
     takeovers += 1
   }
 
-  private func log(
+  func log(
     _ p: RecordedProcess, _ view: SharedView, _ page: UInt64, _ count: UInt64, _ effects: [Effect],
     _ position: SharedPosition
   ) throws(GuestError) {

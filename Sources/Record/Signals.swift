@@ -164,7 +164,7 @@ extension RecordSession {
   }
 
   /// Builds the frame and moves the program to its handler; writes the event.
-  private func deliver(
+  func deliver(
     _ p: RecordedProcess, _ signal: Int32, _ information: [UInt8], _ action: bis_sigaction, cause: bis_signal_cause,
     flags: EventFlags, trap: UInt64, error: UInt64, cr2: UInt64
   ) throws(GuestError) {
@@ -207,7 +207,7 @@ extension RecordSession {
   }
 
   /// The program dies of a signal at exactly this point.
-  private func die(_ p: RecordedProcess, _ signal: Int32, _ at: EventHead) throws(GuestError) {
+  func die(_ p: RecordedProcess, _ signal: Int32, _ at: EventHead) throws(GuestError) {
     var head = at
     head.kind = .exit
     head.number = 1
@@ -225,6 +225,7 @@ extension RecordSession {
   /// A synchronous signal. True when the process may be resumed.
   private func fault(_ p: RecordedProcess, _ info: SignalInfo, _ r: Registers) throws(GuestError) -> Bool {
     if try sharedFault(p, info, r) { return false }
+    try faultBeyondEnd(p, info, r)
     if try p.guest.handleGuardedWrite(info, r) { return true }
     switch p.guest.place(r.rip) {
     case .runtime:

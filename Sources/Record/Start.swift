@@ -78,6 +78,7 @@ extension RecordSession {
       throw RecordError("cannot start \(options.program[0]): \(error)")
     }
     root = tid
+    warnOfPrivileges(path, name: path)
     JobControl.begin()
     do throws(GuestError) {
       let slot = try kernel("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
@@ -96,7 +97,8 @@ extension RecordSession {
   ///
   /// - Parameter slot: its control block already holds what survives exec (signal state, standard streams).
   func begin(
-    _ tid: ThreadID, _ slot: Slot, how: Manifest.TapeInfo.Origin, parent: UInt64?, parentEvent: UInt64?
+    _ tid: ThreadID, _ slot: Slot, how: Manifest.TapeInfo.Origin, parent: UInt64?, parentEvent: UInt64?,
+    before: ProgramState? = nil
   ) throws(GuestError) {
     let started = try injector.inject(into: tid, slot: slot)
     let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
@@ -110,6 +112,7 @@ extension RecordSession {
     block.pointee.rflags = started.rflags
     block.pointee.xcr0 = region.profile.xcr0
     initialise(p)
+    try takeOver(p, before)
     let effects = try startEffects(p, started)
     try append(p, EventHead(.start, number: UInt32(BIS_START_EXEC.rawValue), rip: started.rip), effects)
     try p.guest.publishRanges()
@@ -132,6 +135,7 @@ extension RecordSession {
     block.pointee.reason = 0
     block.pointee.in_syscall = 0
     block.pointee.pinned = 0
+    block.pointee.seccomp = 0
     p.publishViews()
     block.pointee.tick_done = 0
     for i in 0..<Int(BIS_TICK_WORDS) {

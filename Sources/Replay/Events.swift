@@ -74,7 +74,7 @@ extension ReplaySession {
     }
   }
 
-  private func givePath(_ p: ReplayedProcess, _ number: UInt64) throws(GuestError) {
+  func givePath(_ p: ReplayedProcess, _ number: UInt64) throws(GuestError) {
     guard let file = manifest.file(number) else {
       throw .replay("the trace lists no file \(number)", "the trace is damaged", nil)
     }
@@ -187,6 +187,7 @@ extension ReplaySession {
     for effect in start.effects {
       switch effect {
       case .memory(let address, let payload): try guest.write(address, payload.bytes)
+      case .registers(let values): q.control.gpr[4] = values.general[4]
       case .bases(let fs, let gs):
         q.control.block.pointee.fs_base = fs
         q.control.block.pointee.gs_base = gs

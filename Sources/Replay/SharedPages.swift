@@ -8,7 +8,29 @@ extension ReplaySession {
   /// Applies the PAGE event at hand.
   func applyPage(_ p: ReplayedProcess) throws(GuestError) {
     let event = try checked { () throws(ReplayError) in try p.takeEvent() }
-    for case .memory(let address, let payload) in event.effects { try p.guest.write(address, payload.bytes) }
+    for effect in event.effects {
+      switch effect {
+      case .memory(let address, let payload): try p.guest.write(address, payload.bytes)
+      case .map(let mapping): try mapPage(p, mapping, event.head.value2 & 7)
+      default: break
+      }
+    }
+  }
+
+  /// A file ends before a page, or has it again. (The runtime's replay_map, for the supervisor.)
+  private func mapPage(_ p: ReplayedProcess, _ m: Tape.Mapping, _ rights: UInt64) throws(GuestError) {
+    guard m.address >= UInt64(BIS_REGION_END) || m.address &+ m.length <= UInt64(BIS_REGION_BASE) else {
+      throw .replay("the tape maps memory of bis", "the trace is damaged", nil)
+    }
+    var file = Int64(-1)
+    if let number = m.file {
+      try givePath(p, number)
+      file = try p.guest.remoteCall(2, UInt64(BIS_WINDOW_BASE) + Control.pathOffset, 0o2000000, 0)
+    }
+    let flags: UInt64 = m.file == nil ? 0x32 : 0x12
+    let result = try p.guest.remoteCall(9, m.address, m.length, rights, flags, UInt64(bitPattern: file), m.offset)
+    if file >= 0 { _ = try p.guest.remoteCall(3, UInt64(file)) }
+    guard result == Int64(bitPattern: m.address) else { throw divergence(p, "shared memory cannot be mapped again") }
   }
 
   /// The PAGE event at hand happened in the middle of a stretch without ticks, in which the program had used the page

@@ -221,7 +221,8 @@ RT void bis_make_tables(void) {
 /// Maps the region; runs on the program's stack, once. `slot` is this process's offset in the rings file.
 RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t vdso, uint64_t vdso_length) {
   long error = 0;
-  long rings = bis_raw6(SYS_open_, (long)rings_path, 02000002 /* O_RDWR|O_CLOEXEC */, 0, 0, 0, 0);
+  long rings = (long)rings_path;  // (or a descriptor)
+  if (rings >= 0x10000) rings = bis_raw6(SYS_open_, rings, 02000002 /* O_RDWR|O_CLOEXEC */, 0, 0, 0, 0);
   if (rings < 0) error = rings;
 #define MAP_AT(base, size, prot, flags, fd, offset)                                                                  \
   if (error == 0) {                                                                                                  \

@@ -241,13 +241,33 @@ RT static int64_t local_arch_prctl(control *c, const uint64_t a[6], struct bis_l
   return -EINVAL_;
 }
 
-/// setrlimit(resource, new), prlimit64(pid, resource, new, old): a replay needs the stack's limit, as it decides where
-/// a runaway recursion ends.
+/// What the region takes of the limits on address space and data: the kernel is told so much more than the program says.
+RT_INLINE uint64_t own_share(uint32_t resource) {
+  return resource == 9 /* RLIMIT_AS */ ? 0x25800000 : resource == 2 /* RLIMIT_DATA */ ? 0x5200000 : 0;
+}
+
+RT static int64_t shifted_rlimit(uint64_t pid, uint32_t resource, uint64_t new, uint64_t old) {
+  uint64_t set[2], got[2], more = own_share(resource);
+  if (new && !bis_copy(set, (const void *)new, sizeof set)) return -EFAULT_;
+  for (int i = 0; new && i < 2; i++)
+    if (set[i] != ~0ull) set[i] = set[i] + more < more ? ~1ull : set[i] + more;
+  int64_t result = bis_raw6(302 /* prlimit64 */, (long)pid, resource, new ? (long)set : 0, old ? (long)got : 0, 0, 0);
+  for (int i = 0; i < 2; i++)
+    if (got[i] != ~0ull) got[i] = got[i] > more ? got[i] - more : 0;
+  return result == 0 && old && !bis_copy((void *)old, got, sizeof got) ? -EFAULT_ : result;
+}
+
+/// getrlimit(resource, old), setrlimit(resource, new), prlimit64(pid, resource, new, old): a replay needs the stack's limit,
+/// as it decides where a runaway recursion ends.
 RT static int64_t local_rlimit(const uint64_t a[6], uint32_t nr, struct bis_local_effects *e) {
-  uint64_t resource = nr == 160 ? a[0] : a[1], new = nr == 160 ? a[1] : a[2], soft;
+  enum { GET = 97, SET = 160 };
+  uint32_t resource = (uint32_t)(nr == GET || nr == SET ? a[0] : a[1]);
+  uint64_t new = nr == GET ? 0 : nr == SET ? a[1] : a[2], old = nr == GET ? a[1] : nr == SET ? 0 : a[3], soft;
+  uint64_t pid = nr == GET || nr == SET ? 0 : a[0];
+  if (own_share(resource)) return nr == GET && !old ? -EFAULT_ : nr == SET && !new ? -EFAULT_ : shifted_rlimit(pid, resource, new, old);
   int64_t result = native(nr, a);
-  int own = nr == 160 || (uint32_t)a[0] == 0 || (uint32_t)a[0] == (uint32_t)bis_raw6(SYS_getpid_, 0, 0, 0, 0, 0, 0);
-  if (result == 0 && own && (uint32_t)resource == 3 /* RLIMIT_STACK */ && new && bis_peek(new, &soft))
+  int own = (uint32_t)pid == 0 || (uint32_t)pid == (uint32_t)bis_raw6(SYS_getpid_, 0, 0, 0, 0, 0, 0);
+  if (result == 0 && own && resource == 3 /* RLIMIT_STACK */ && new && bis_peek(new, &soft))
     effect(e, BIS_KIND_LIMIT, 3, soft);
   return result;
 }

@@ -3,6 +3,10 @@
 #include "log.h"
 
 enum { MAX_SPANS = 64 };
+// SECCOMP_RET_*, uapi/linux/seccomp.h
+enum { SECCOMP_KILL_THREAD = 0, SECCOMP_TRAP = 0x30000, SECCOMP_ERRNO = 0x50000, SECCOMP_USER_NOTIF = 0x7FC00000,
+       SECCOMP_TRACE = 0x7FF00000, SECCOMP_LOG = 0x7FFC0000, SECCOMP_ALLOW = 0x7FFF0000 };
+#define SECCOMP_ACTION 0xFFFF0000u
 
 void bis_set_signal_mask(control *c, uint64_t mask);
 
@@ -117,7 +121,7 @@ RT static int64_t do_vfork(control *c, uint64_t hash, uint32_t nr) {
   save_own(c, &own);
   for (int i = 0; i < 16; i++) saved[i] = c->gpr[i];
   saved[16] = c->rip; saved[17] = c->rflags; saved[18] = c->resume_host; saved[19] = c->fs_base;
-  saved[20] = c->tid; saved[21] = c->signal_mask; saved[22] = c->pid;
+  saved[20] = c->tid; saved[21] = c->signal_mask; saved[22] = c->pid; saved[23] = c->seccomp;
   c->arg[0] = hash;
   c->arg[1] = nr;
   c->vfork_depth++;
@@ -128,7 +132,7 @@ RT static int64_t do_vfork(control *c, uint64_t hash, uint32_t nr) {
   c->vfork_depth--;
   for (int i = 0; i < 16; i++) c->gpr[i] = saved[i];
   c->rip = saved[16]; c->rflags = saved[17]; c->resume_host = saved[18]; c->fs_base = saved[19];
-  c->tid = saved[20]; c->signal_mask = saved[21]; c->pid = saved[22];
+  c->tid = saved[20]; c->signal_mask = saved[21]; c->pid = saved[22]; c->seccomp = saved[23];
   restore_own(c, &own);
   return pid;
 }
@@ -238,7 +242,7 @@ RT_INLINE int may_be_proc(uint64_t address) {
 RT static void end_thread(control *c, const uint64_t a[6], uint32_t nr, uint64_t hash) {
   uint64_t at = c->clear_child_tid, zero = 0, all = ~0ull, *died = (uint64_t *)BIS_COPY_BUFFER;
   bis_raw6(SYS_rt_sigprocmask_, 2, (long)&all, 0, 8, 0, 0);
-  uint32_t locks = bis_robust_end(c, died);
+  uint32_t locks = bis_robust_end(died);
   int writes = at && bis_copy((void *)at, &zero, 4);
   log_event(c, BIS_KIND_SYSCALL, nr, BIS_FLAG_NO_RETURN | BIS_FLAG_THREAD_END, locks + (uint64_t)writes, 0, hash, a, 1);
   for (uint32_t i = 0; i < locks; i++) log_memory(c, died[i] & ~3ull, 4);
@@ -288,6 +292,48 @@ RT static int64_t perform(control *c, const struct bis_plan *plan, uint32_t nr, 
   return bis_direct_call(c, plan, nr, a, before);
 }
 
+/// A filter of the program decides about the call. 1: it is not to be done, and what happens instead has happened.
+RT static int filtered(control *c, const struct bis_descriptor *d, const uint64_t a[6], uint32_t nr, uint64_t hash) {
+  struct bis_plan plan;
+  struct bis_before before;
+  struct bis_local_effects none;
+  int old = d->op == BIS_SPECIAL_INT80;
+  uint32_t arch = old ? BIS_ARCH_I386 : BIS_ARCH_X86_64, number = old ? (uint32_t)c->arg[5] : nr;
+  uint32_t action = bis_seccomp(c, arch, number, a), data = action & 0xFFFF;
+  int64_t result = (int64_t)c->gpr[RAX];  // what the register keeps when a signal comes instead
+  int ends = 0;
+  switch (action & SECCOMP_ACTION) {
+  case SECCOMP_ALLOW: case SECCOMP_LOG: return 0;
+  case SECCOMP_ERRNO: result = -(int64_t)(data < 4095 ? data : 4095); break;
+  case SECCOMP_TRACE: case SECCOMP_USER_NOTIF: result = -ENOSYS_; break;  // nobody is there to be asked
+  case SECCOMP_KILL_THREAD:
+    if (has_others(c)) {
+      end_thread(c, a, nr, hash);
+      return 1;
+    }
+    ends = 1;
+    break;
+  default: ends = 1;
+  }
+  plan.output_count = plan.special = 0;
+  none.count = none.ask = none.output_length = 0;
+  log_call(c, &plan, a, nr, result, &before, &none, 0, hash);
+  c->in_syscall = 0;
+  if (ends) {
+    if (c->actions[31].handler == 1) {  // an ignored SIGSYS ends the program all the same
+      uint64_t kernel[4];
+      kernel[0] = kernel[1] = kernel[2] = kernel[3] = 0;
+      bis_raw6(SYS_rt_sigaction_, 31, (long)kernel, 0, 8, 0, 0);
+    }
+    c->arg[0] = action;
+    c->arg[1] = number;
+    c->arg[2] = arch;
+    bis_trap(c, BIS_REASON_SECCOMP);
+  }
+  bis_record_settle(c);
+  return 1;
+}
+
 RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   uint64_t a[6];
   get_arguments(c, a);
@@ -306,6 +352,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     interrupted(c, d);
     return;
   }
+  if (c->seccomp && filtered(c, d, a, nr, hash)) return;
   if (nr == SYS_exit_ && has_others(c)) {
     end_thread(c, a, nr, hash);
     return;
@@ -326,7 +373,9 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   } else if (plan.klass == BIS_CLASS_UNKNOWN) {
     result = -ENOSYS_;
   } else {
+    struct bis_file_change file;
     int shared = bis_shared_arguments(c, nr, a);
+    bis_before_file_change(c, nr, a, &file);
     if (plan.klass == BIS_CLASS_LOCAL && (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV))
       flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
     // A page may go while the call begins or waits. Nothing has happened then (what calls write is pinned before).
@@ -335,6 +384,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       if (result != -EFAULT_ || !shared) break;
       if (nr != 202) bis_bring_pages(c, nr, a, 1, BIS_PIN_INPUT);
     }
+    bis_after_file_change(c, nr, a, &file, result);
     if (local.ask && ask_supervisor(c, d, a, nr, hash)) {
       bis_record_settle(c);
       return;
@@ -397,6 +447,7 @@ RT void bis_int80(control *c, const struct bis_descriptor *d) {
   c->gpr[RDI] = arguments[0]; c->gpr[RSI] = arguments[1]; c->gpr[RDX] = arguments[2];
   c->gpr[R10] = arguments[3]; c->gpr[R8] = arguments[4]; c->gpr[R9] = arguments[5];
   c->gpr[RAX] = nr == ~0u ? 511 : nr;  // 511: in no table, so ENOSYS and a warning
+  c->arg[5] = (uint32_t)saved[RAX];  // (for a filter)
   if (c->mode == BIS_MODE_RECORD) bis_record_syscall(c, d);
   else bis_replay_syscall(c, d);
   int restarted = c->resume_host == 0 && c->rip == d->guest_next - d->length;

@@ -11,7 +11,7 @@ enum { LIMIT = 2048 /* ROBUST_LIST_LIMIT */, WAKE_IT = 1 };
 struct head { uint64_t next, offset, pending; };
 
 /// One futex word of the thread that ends. 1: it has changed (or, WAKE_IT: a waiter is to be woken).
-RT static int owner_dies(control *c, uint64_t at, int is_pi, int is_pending, uint64_t *entry) {
+RT static int owner_dies(uint64_t at, int is_pi, int is_pending, uint64_t *entry) {
   uint32_t value;
   *entry = at;
   if (at & 3 || !bis_copy(&value, (const void *)at, 4)) return 0;
@@ -19,7 +19,8 @@ RT static int owner_dies(control *c, uint64_t at, int is_pi, int is_pending, uin
     *entry |= WAKE_IT;
     return 1;
   }
-  if ((value & TID_MASK) != (uint32_t)c->tid) return 0;
+  // (as the program knows itself: c->tid is the number outside of its pid namespace)
+  if ((value & TID_MASK) != (uint32_t)bis_raw6(SYS_gettid_, 0, 0, 0, 0, 0, 0)) return 0;
   uint32_t died = (value & WAITERS) | OWNER_DIED;
   if (!bis_copy((void *)at, &died, 4)) return 0;
   if (!is_pi && value & WAITERS) *entry |= WAKE_IT;
@@ -28,7 +29,7 @@ RT static int owner_dies(control *c, uint64_t at, int is_pi, int is_pending, uin
 
 /// Marks the locks that the current thread holds. Returns how many entries `list` has (room for 2,050): addresses, with
 /// bit 0 set where somebody waits.
-RT uint32_t bis_robust_end(control *c, uint64_t *list) {
+RT uint32_t bis_robust_end(uint64_t *list) {
   uint64_t at = 0, length = 0, count = 0;
   struct head head;
   if (bis_raw6(274 /* get_robust_list */, 0, (long)&at, (long)&length, 0, 0, 0) < 0 || !at ||
@@ -38,11 +39,11 @@ RT uint32_t bis_robust_end(control *c, uint64_t *list) {
   for (unsigned n = 0; n < LIMIT && (entry & ~1ull) != at; n++) {
     uint64_t next, place = entry & ~1ull;
     int readable = bis_copy(&next, (const void *)place, 8);
-    if (place != pending) count += (uint64_t)owner_dies(c, place + head.offset, entry & 1, 0, &list[count]);
+    if (place != pending) count += (uint64_t)owner_dies(place + head.offset, entry & 1, 0, &list[count]);
     if (!readable) break;
     entry = next;
   }
-  if (pending) count += (uint64_t)owner_dies(c, pending + head.offset, head.pending & 1, 1, &list[count]);
+  if (pending) count += (uint64_t)owner_dies(pending + head.offset, head.pending & 1, 1, &list[count]);
   return (uint32_t)count;
 }
 

@@ -74,6 +74,11 @@ void bis_replay_settle(control *c);   // after an event: what comes next without
 int bis_touches_shared(const control *c, uint64_t low, uint64_t high);
 int bis_shared_arguments(const control *c, uint32_t nr, const uint64_t a[6]);
 void bis_bring_pages(control *c, uint32_t nr, const uint64_t a[6], int whole, uint32_t pin); // whole: all shared mappings
+// Files that are mapped (shared.c). What a call changes, asked before it is made.
+struct bis_file_change { uint32_t known, changes; // known: 1 the file, 2 the supervisor was told
+                                 uint64_t device, inode; };
+void bis_before_file_change(control *c, uint32_t nr, const uint64_t a[6], struct bis_file_change *f);
+void bis_after_file_change(control *c, uint32_t nr, const uint64_t a[6], struct bis_file_change *f, int64_t result);
 // Threads (threads.c).
 RT_INLINE int has_others(const control *c) { return c->turn.count > 1 && c->vfork_depth == 0; }
 void bis_preempt(control *c);         // record: the time slice is over
@@ -108,8 +113,10 @@ int bis_chaos_steps(control *c);
 uint64_t bis_chaos_delay(control *c);
 void bis_chaos_after_call(control *c);
 void bis_chaos_pause(control *c);
+// Filters that the program has installed (seccomp.c): SECCOMP_RET_* for a call.
+uint32_t bis_seccomp(const control *c, uint32_t arch, uint32_t nr, const uint64_t args[6]);
 // Robust mutexes (robust.c): the current thread ends.
-uint32_t bis_robust_end(control *c, uint64_t *list);
+uint32_t bis_robust_end(uint64_t *list);
 void bis_robust_wake(const uint64_t *list, uint32_t count);
 
 int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t args[6], uint32_t nr, struct bis_local_effects *effects);

@@ -34,3 +34,80 @@ RT void bis_bring_pages(control *c, uint32_t nr, const uint64_t a[6], int whole,
   c->answer_arg[2] = pin;
   bis_trap(c, BIS_REASON_PAGES);
 }
+
+// ---------------------------------------------------------------------------------------------
+// Files that are mapped: calls that change them change memory
+// ---------------------------------------------------------------------------------------------
+
+enum { CWD = -100, O_TRUNC_ = 01000, NONE = 0, DESCRIPTOR = 1, PATH = 2 };
+struct target { int kind; int64_t fd; uint64_t path; };
+
+RT_INLINE const volatile struct bis_shared *everybody(const control *c) {
+  return (const volatile struct bis_shared *)c->stamp_address;
+}
+
+/// The file whose content or size a call changes.
+RT_INLINE struct target changed_file(uint32_t nr, const uint64_t a[6]) {
+  struct target none = {NONE, 0, 0}, first = {DESCRIPTOR, (int32_t)a[0], 0}, third = {DESCRIPTOR, (int32_t)a[2], 0};
+  struct target named = {PATH, CWD, a[0]}, at = {PATH, (int32_t)a[0], a[1]};
+  uint64_t flags = 0;
+  switch (nr) {
+  case 1: case 18: case 20: case 296: case 328:     // write, pwrite64, writev, pwritev, pwritev2
+  case 40: case 77: case 285: return first;          // sendfile, ftruncate, fallocate
+  case 275: case 326: return third;                  // splice, copy_file_range
+  case 16: return a[1] == 0x40049409 || a[1] == 0x4020940D ? first : none;  // FICLONE, FICLONERANGE
+  case 76: case 85: return named;                    // truncate, creat
+  case 2: return a[1] & O_TRUNC_ ? named : none;
+  case 257: return a[2] & O_TRUNC_ ? at : none;
+  case 437: return bis_copy(&flags, (const void *)a[2], 8) && flags & O_TRUNC_ ? at : none;
+  default: return none;
+  }
+}
+
+RT static int is_listed(const volatile struct bis_shared *s, uint64_t device, uint64_t inode) {
+  uint32_t count = s->file_count;
+  if (count > BIS_MAX_FILES) return 1;
+  for (uint32_t i = 0; i < count; i++)
+    if (s->files[i].inode == inode && s->files[i].device == device) return 1;
+  return 0;
+}
+
+RT static void tell(control *c, uint32_t nr, const uint64_t a[6], const struct bis_file_change *f, enum bis_file_phase phase,
+                    int64_t result) {
+  for (int i = 0; i < 6; i++) c->arg[i] = a[i];
+  c->answer_arg[0] = nr;
+  c->answer_arg[1] = phase;
+  c->answer_arg[2] = (uint64_t)result;
+  c->answer_arg[3] = f->device;
+  c->answer_arg[4] = f->inode;
+  bis_trap(c, BIS_REASON_FILE);
+}
+
+/// Before a call is made: who has the file mapped gives the pages away, and nobody gets them until it is done.
+RT void bis_before_file_change(control *c, uint32_t nr, const uint64_t a[6], struct bis_file_change *f) {
+  const volatile struct bis_shared *s = everybody(c);
+  uint64_t status[18];
+  f->known = 0;
+  f->changes = s->file_changes;
+  if (!f->changes) return;  // (nobody has mapped a file so far)
+  struct target t = changed_file(nr, a);
+  if (t.kind == NONE) return;
+  long r = t.kind == DESCRIPTOR ? bis_raw6(5 /* fstat */, t.fd, (long)status, 0, 0, 0, 0)
+                                : bis_raw6(262 /* newfstatat */, t.fd, (long)t.path, (long)status, 0, 0, 0);
+  if (r < 0 || ((uint32_t)status[3] & 0170000) != 0100000) return;
+  f->known = 1;
+  f->device = status[0];
+  f->inode = status[1];
+  if (is_listed(s, f->device, f->inode)) {
+    tell(c, nr, a, f, BIS_FILE_BEFORE, 0);
+    f->known = 2;
+  }
+}
+
+RT void bis_after_file_change(control *c, uint32_t nr, const uint64_t a[6], struct bis_file_change *f, int64_t result) {
+  if (!f->known) return;
+  const volatile struct bis_shared *s = everybody(c);
+  // (or it was mapped in the meantime)
+  if (f->known == 2 || (s->file_changes != f->changes && is_listed(s, f->device, f->inode)))
+    tell(c, nr, a, f, BIS_FILE_AFTER, result);
+}

@@ -31,7 +31,7 @@ RT static void save(control *c, struct bis_thread *t) {
   t->signal_mask = c->signal_mask;
   t->altstack_sp = c->altstack_sp; t->altstack_flags = c->altstack_flags; t->altstack_size = c->altstack_size;
   t->tid = c->tid; t->clear_child_tid = c->clear_child_tid; t->restart_syscall = c->restart_syscall;
-  t->held_signals = c->held_signals;
+  t->held_signals = c->held_signals; t->seccomp = c->seccomp;
   // The supervisor may set the flag at any instruction of this thread: never write 0.
   if (*(volatile uint64_t *)&c->pending_signals) *(volatile uint64_t *)&t->pending_signals = 1;
 }
@@ -43,7 +43,7 @@ RT static void load(control *c, struct bis_thread *t, uint32_t index) {
   c->signal_mask = t->signal_mask;
   c->altstack_sp = t->altstack_sp; c->altstack_flags = t->altstack_flags; c->altstack_size = t->altstack_size;
   c->tid = t->tid; c->clear_child_tid = t->clear_child_tid; c->restart_syscall = t->restart_syscall;
-  c->held_signals = t->held_signals;
+  c->held_signals = t->held_signals; c->seccomp = t->seccomp;
   // In this order: from `current` on the supervisor sets both flags.
   *(volatile uint32_t *)&c->turn.current = index;
   *(volatile uint64_t *)&c->pending_signals = 0;

@@ -118,7 +118,7 @@ private let syscallRows1: [50 of SyscallRow] = [
   SyscallRow(94, "lchown", "filename:str user:int group:int", .hot),
   SyscallRow(95, "umask", "mask:mode", .hot),
   SyscallRow(96, "gettimeofday", "tv:ptr tz:ptr", .hot, Outputs(Output(0, .constant, 0, 16, .success), Output(1, .constant, 0, 8, .success))),
-  SyscallRow(97, "getrlimit", "resource:int rlim:ptr", .hot, Outputs(Output(1, .constant, 0, 16, .success))),
+  SyscallRow(97, "getrlimit", "resource:int rlim:ptr", .local(.rlimit), Outputs(Output(1, .constant, 0, 16, .success))),
   SyscallRow(98, "getrusage", "who:int ru:ptr", .hot, Outputs(Output(1, .constant, 0, 144, .success))),
   SyscallRow(99, "sysinfo", "info:ptr", .hot, Outputs(Output(0, .constant, 0, 112, .success))),
 ]
@@ -353,7 +353,7 @@ private let syscallRows6: [50 of SyscallRow] = [
   SyscallRow(314, "sched_setattr", "pid:int uattr:ptr flags:hex", .hot, Outputs(Output(1, .constant, 0, 4, .always)), note: "E2BIG writes the size the kernel knows"),
   SyscallRow(315, "sched_getattr", "pid:int uattr:ptr usize:uint flags:hex", .hot, Outputs(Output(1, .argument, 2, 1, .maybe)), note: "kernels from 6.13 clear what is longer than theirs"),
   SyscallRow(316, "renameat2", "olddfd:dirfd oldname:str newdfd:dirfd newname:str flags:hex", .hot),
-  SyscallRow(317, "seccomp", "op:int flags:hex uargs:ptr", .refused(.EINVAL), warns: true, note: "a filter would apply to the runtime, too; kernels without SECCOMP_FILTER answer so"),
+  SyscallRow(317, "seccomp", "op:int flags:hex uargs:ptr", .supervisor, note: "the kernel never sees the filter, which would apply to the runtime, too: the runtime asks it"),
   SyscallRow(318, "getrandom", "ubuf:ptr len:size flags:hex", .hot, mayBlock: true, Outputs(Output(0, .result, 0, 1, .success))),
   SyscallRow(319, "memfd_create", "uname:str flags:hex", .hot),
   SyscallRow(320, "kexec_file_load", "kernel_fd:fd initrd_fd:fd cmdline_len:size cmdline_ptr:str flags:hex", .hot),

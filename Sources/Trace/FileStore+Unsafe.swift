@@ -34,7 +34,7 @@ public final class FileStore: Sendable {
   }
 
   /// Where a file is that is reached through somebody's descriptor: what a debugger asks for by name.
-  private static func name(of path: String) -> String {
+  public static func name(of path: String) -> String {
     guard path.hasPrefix("/proc/") else { return path }
     var target = [UInt8](repeating: 0, count: 4096)
     let count = target.withUnsafeMutableBytes { bytes in
@@ -63,9 +63,10 @@ public final class FileStore: Sendable {
       let name = base.isEmpty ? "\(number)" : "\(number)-\(base)"
       let target = "\(trace.filesPath)/\(name)"
       unlink(target)
-      if pool?.take(identity, to: target) != true { try copy(descriptor, identity, to: target) }
+      let isFresh = identity.isFresh
+      if isFresh || pool?.take(identity, to: target) != true { try copy(descriptor, identity, to: target) }
       try manifest.add(Manifest.FileInfo(number: number, path: path, identity: identity, storedName: name))
-      state.numbers[identity] = number
+      if !isFresh { state.numbers[identity] = number }
       state.names[number] = name
       state.next += 1
       return number
@@ -82,7 +83,7 @@ public final class FileStore: Sendable {
     }
     guard fchmod(copy.descriptor, 0o444) == 0 else { throw copy.fail("chmod") }
     var status = stat()
-    if fstat(source, &status) == 0, FileIdentity(status) == identity { pool?.keep(target, of: identity) }
+    if fstat(source, &status) == 0, FileIdentity(status) == identity, !identity.isFresh { pool?.keep(target, of: identity) }
   }
 
   /// Where the copy of a file stored by this object is.
@@ -121,6 +122,16 @@ public final class FileStore: Sendable {
       try target.writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
       offset += Int64(count)
     }
+  }
+}
+
+extension FileIdentity {
+  /// Changed so recently that another change may leave the same time (the kernel's clock ticks every 1 to 10 ms).
+  fileprivate var isFresh: Bool {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    let age = Int64(now.tv_sec) &* 1_000_000_000 &+ Int64(now.tv_nsec) &- max(changed, modified)
+    return age < 20_000_000
   }
 }
 

@@ -14,6 +14,73 @@ ELF32 = b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 
     struct.pack("<IIIIIIII", 1, 0, 0x8048000, 0x8048000, 96, 96, 5, 4096) + b"\x31\xc0\x40\xcd\x80" + bytes(60)
 
 
+MAPS_FILE = r"""
+head -c 8192 /dev/zero | tr '\0' a > F
+cat > maps.py <<'P'
+import mmap, os, sys, time
+with open("F", "r+b") as f: m = mmap.mmap(f.fileno(), 0, access=int(sys.argv[1]))
+print(m[:4], flush=True)
+open("ready" + sys.argv[1], "w").close()
+while not os.path.exists("go"): time.sleep(0.02)
+print(m[:4])
+P
+"""
+# A process that is not recorded writes to the file: taken as input. One that has it mapped for writing: refused.
+OUTSIDE_WRITE = MAPS_FILE + r"""
+(until test -e ready1; do sleep 0.05; done; printf BBBB | dd of=F conv=notrunc status=none; sleep 0.3; touch go) &
+$BIS record -o t -- python3 maps.py 1; wait; rm F; $BIS replay -a t"""
+OUTSIDE_MAPPING = MAPS_FILE + r"""
+python3 maps.py 2 > /dev/null & until test -e ready2; do sleep 0.05; done
+$BIS record -o t -- python3 maps.py 1; s=$?; touch go; wait; $BIS replay -a t 2>/dev/null; exit $s"""
+
+# A set-uid program: for root the privileges of its file, for others its own and a warning.
+SET_UID = r"""
+if test $(id -u) != 0; then $BIS record -o t -- su --version; exit; fi
+d=$(mktemp -d /tmp/bis-set-uid-XXXXXX); cp $BIS $d/bis; cp /usr/bin/id $d/id; chmod 4755 $d/id; chmod 777 $d; cd $d
+as="setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=$d XDG_CACHE_HOME=$d/cache"
+./bis record -o root -- setpriv --reuid=65534 --clear-groups ./id && ./bis replay -a --all root
+$as ./bis record -o t -- sh -c './id -u; exit 3' ; s=$?; $as ./bis replay -a --all t
+rm -rf $d; exit $s"""
+# A small disk: of its own in a mount namespace, so that only the recording sees it.
+SMALL_DISK = r"""
+mkdir m; unshare -rm sh -c 'mount -t tmpfs -o size=%s none m || exit 77
+%s'; s=$?; test $s != 77 || { echo "no mounts here"; exit 0; }; exit $s"""
+FULL_DISK = SMALL_DISK % ("24m", r"""
+timeout 60 $BIS record -o m/t -- sh -c "dd if=/dev/urandom bs=1M count=60 2>/dev/null | cat | wc -c"; echo recorded $?
+rm -f m/filler; timeout 60 $BIS replay -a --all m/t > /dev/null; echo replayed $?; $BIS info m/t > /dev/null; echo info $?""")
+FULL_AT_START = SMALL_DISK % ("1m", "timeout 60 $BIS record -o m/t -- echo not run; echo recorded $?")
+FULL_OF_FORKS = SMALL_DISK % ("20m", r"""
+timeout 60 $BIS record -o m/t -- sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 30 & done; wait'; echo recorded $?
+timeout 60 $BIS replay -a --all m/t > /dev/null; echo replayed $?""".replace("'", '"'))
+# Little memory: bis says what it lacks; a program that is refused memory is a program like any other.
+LITTLE_SPACE = r"""
+(ulimit -v 400000; timeout 60 $BIS record -o t -- echo not run); echo recorded $?
+$BIS record -o u -- sh -c 'ulimit -v 60000; head -c 200000000 /dev/zero | sort > /dev/null; echo status $?' 2>err
+grep bis: err | grep -v trace:; $BIS replay -a --all u"""
+# Ctrl-C: the program gets it, dies of it (or not), and the trace is complete.
+INTERRUPT = r"""
+cat > i.py <<'P'
+import os, pty, signal, sys, time
+def interrupted(script, name):
+    pid, fd = pty.fork()
+    if pid == 0: os.execvp(os.environ["BIS"], ["bis", "record", "--checksum=1", "-o", name, "--", "sh", "-c", script])
+    seen = b""
+    while b"ready" not in seen: seen += os.read(fd, 1000)
+    os.write(fd, b"\x03")
+    try:
+        while part := os.read(fd, 1000): seen += part
+    except OSError: pass
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    again = os.waitstatus_to_exitcode(os.system("$BIS replay -a --all " + name + " > out 2>&1"))
+    print(name, status, again, "incomplete" if "ended before" in open("out").read() else "complete")
+interrupted("echo ready; sleep 20", "dies")
+interrupted("echo ready; while :; do :; done", "computes")
+interrupted("trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.05; done", "catches")
+interrupted("sleep 20 | cat & sleep 20 | cat & echo ready; wait; sleep 20", "many")
+P
+python3 i.py"""
+
+
 @dataclass
 class CommandRow:
     """A bash script with $BIS, $TRACE (a good recording) and $HERE; `expect` is searched in both streams."""
@@ -118,6 +185,9 @@ def rows():
         c("events_of_one", "$BIS events -p echo $TRACE", 0, r"write\(1, 0x[0-9a-f]+, 6\) = 6"),
         c("rm", "$BIS rm $TRACE && ! test -e $TRACE", 0, ""),
         c("rm_no_trace", "mkdir d; echo precious > d/f; $BIS rm d; s=$?; cat d/f; exit $s", 1, "precious.*bis: "),
+        # Memory that others have, who are not recorded.
+        c("outside_write", OUTSIDE_WRITE, 0, "b'aaaa'\nb'BBBB'\nb'aaaa'\nb'BBBB'\n.*not recorded has changed .*/F", needs=("python3",)),
+        c("outside_mapping", OUTSIDE_MAPPING, 1, r"not recorded\) has mapped for writing.*No such device", needs=("python3",)),
         # Ends that nobody planned.
         c("kill_bis", "timeout -s KILL 2 $BIS record -o t -- sh -c 'i=0; while :; do i=$((i+1)); echo $i; done' > out; sleep 1; timeout 20 $BIS replay -a t >out2 2>err; head -1 out2; grep bis: err", 0,
           r"^1\n.*(ended|killed|incomplete|last complete)"),
@@ -127,6 +197,12 @@ def rows():
           "started.*still running.*started"),
         c("daemon_waited_for", "$BIS record -w -o t -- bash -c '(setsid sleep 1; echo later) & echo started'; $BIS replay -a --all t", 0,
           "started\nlater\n.*started\nlater"),
-        c("full_disk", "mkdir m; unshare -rm sh -c 'mount -t tmpfs -o size=40m none m && $BIS record -o m/t -- sh -c \"dd if=/dev/urandom bs=1M count=60 2>/dev/null | cat | wc -c\"'; true", 0,
-          "bis: .*(disk|space)", long=True),
+        c("interrupt_program", INTERRUPT, 0, "dies 130 130 complete\ncomputes 130 130 complete\ncatches 5 5 complete\nmany 130 130 complete",
+          needs=("python3",), timeout=100),
+        c("set_uid", SET_UID, 3, "set-uid program.*without the privileges|uid=65534.*euid=0.*65534\n65534\n.*set-uid program", needs=("setpriv", "su")),
+        # No room.
+        c("full_disk", FULL_DISK, 0, "no mounts here|recorded 1\nreplayed [01]\ninfo 0\n.*bis: .*(disk|space)", needs=("unshare",), timeout=120),
+        c("full_at_start", FULL_AT_START, 0, "no mounts here|^recorded 1\n.*bis: .*(disk|space)", needs=("unshare",)),
+        c("full_of_forks", FULL_OF_FORKS, 0, "no mounts here|recorded 1\nreplayed [01]\n.*bis: .*(disk|space)", needs=("unshare",), timeout=60),
+        c("little_space", LITTLE_SPACE, 0, "recorded 1\nstatus [12]\nstatus [12]\n.*ulimit -v"),
     ]

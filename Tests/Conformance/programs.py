@@ -1,5 +1,7 @@
 """Real programs, as people run them: one row each."""
 
+import os
+
 import runtimes
 from rows import Row
 
@@ -236,6 +238,36 @@ def shell(name, script, **more):
     return Row(name="programs/" + name, argv=["bash", "-c", script], **more)
 
 
+def stress_rows():
+    def stress(name, count, *more, checksum=1000, **rest):
+        return Row("programs/stress_" + name, ["stress-ng", "--temp-path", ".", f"--{name}", "1", f"--{name}-ops", str(count), *more],
+                   varies=True, needs=("stress-ng",), checksum=checksum, timeout=50, **rest)
+    return [stress("pthread", 100), stress("futex", 200, checksum=100), stress("pipe", 1000), stress("sigq", 200), stress("sigrt", 200, checksum=50),
+            stress("sigfpe", 200), stress("mmap", 1, "--mmap-bytes", "1m", checksum=500)]
+
+
+def isolated_rows():
+    """Programs in sandboxes, in namespaces, with other privileges, with an old libc."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    def sandbox(name, *jobs):
+        return Row("programs/" + name, ["./guest", *jobs], f"gcc -O1 {here}/sandbox.c -o guest -lseccomp", needs=("gcc", "scmp_sys_resolver"),
+                   ignore=("guest",))
+    inside = "id -u; echo $$; cat /proc/sys/kernel/ns_last_pid | wc -l; (exit 3); echo $?; seq 300 | sort -R | sort -n | tail -1"
+    return [
+        sandbox("sandbox", "open /etc/passwd", "code", "sum 100000", "sum 3000000"), sandbox("sandbox_killed", "sum 10", "socket", "sum 4"),
+        Row("programs/bwrap", ["bwrap", "--ro-bind", "/", "/", "--proc", "/proc", "--unshare-all", "--die-with-parent", "sh", "-c", inside],
+            needs=("bwrap",)),
+        shell("unshare_user", f"unshare -Ur sh -c '{inside.replace('echo $$; ', '')}' || echo not allowed here", needs=("unshare",)),
+        shell("unshare_pid", f"unshare -Urpf --mount-proc sh -c '{inside}; ps -e | wc -l' || echo not allowed here", needs=("unshare", "ps")),
+        shell("setarch", "setarch --uname-2.6 uname -r | cut -c1-3; setarch i686 uname -m; setarch -R cat /proc/self/personality | cut -c1-5",
+              needs=("setarch",)),
+        shell("musl_static", "musl-gcc -O1 -static -o hello main.c && ./hello; echo $?",
+              setup="printf '#include <stdio.h>\n#include <stdlib.h>\n#include <time.h>\n#include <sys/wait.h>\n#include <unistd.h>\n"
+              "int main(void) { int s; if (!fork()) _exit(4); wait(&s); printf(\"%d %.3f %d\\n\", s, 1.5, time(0) > 0 && malloc(99999)); return 6; }\n' > main.c",
+              needs=("musl-gcc",), ignore=("hello",)),
+    ]
+
+
 def rows():
     found = [
         Row("programs/ls", ["ls", "-lR", "/usr/lib/python3"], checksum=20),
@@ -294,4 +326,4 @@ def rows():
         Row("programs/make_j2", ["make", "-s", "-j2"], MAKE_PROJECT.replace("COUNT", "12"), checksum=1000, timeout=200, long=True),
         Row("programs/make_j4", ["make", "-s", "-j4"], MAKE_PROJECT.replace("COUNT", "4"), checksum=500, timeout=120),
     ]
-    return found + runtimes.rows()
+    return found + stress_rows() + isolated_rows() + runtimes.rows()

@@ -41,6 +41,8 @@
 #define BIS_STACK_TOP       (BIS_PRIVATE_BASE + 0xC0000)  // runtime stack, grows down from here (256 KiB below)
 #define BIS_SCRATCH         (BIS_PRIVATE_BASE + 0xC0000)  // 64-byte aligned scratch (XSAVE images), 256 KiB
 #define BIS_SCRATCH_SIZE    0x40000
+#define BIS_FILTERS         (BIS_PRIVATE_BASE + 0x180000) // record: seccomp filters (struct bis_filter)
+#define BIS_FILTERS_SIZE    0x80000
 
 // Threads of a process: BIS_THREADS_BASE + index * BIS_THREAD_SPACE: scratch below, runtime stack (but the first
 // thread's) above. Scratch is where the kernel writes results while others have the turn. Behind them stand a few
@@ -129,7 +131,15 @@ struct bis_segment_header {
   uint64_t committed;             // bytes after this header that hold whole records
   uint64_t reserved[4];
 };
-struct bis_shared { uint64_t stamp; }; // next trace-wide order stamp
+// What all processes of a recording share.
+#define BIS_MAX_FILES 128
+struct bis_shared {
+  uint64_t stamp;              // next trace-wide order stamp
+  uint64_t reserved[7];
+  uint32_t file_count;         // of files[]; more than BIS_MAX_FILES: any file may be mapped
+  uint32_t file_changes;       // how often the list has changed
+  struct { uint64_t device, inode; } files[BIS_MAX_FILES]; // files that some process has mapped MAP_SHARED
+};
 
 struct bis_sigaction { uint64_t handler, flags, restorer, mask; }; // the kernel's order
 
@@ -147,7 +157,8 @@ struct bis_thread {
   uint32_t cpu;              // the CPU that the kernel was told to keep it on, + 1; 0: those of the program's choice
   uint32_t unused;
   uint64_t runtime_sp;       // replay: the runtime's stack pointer while another thread has the turn
-  uint64_t reserved[26];
+  uint64_t seccomp;          // as in struct bis_control
+  uint64_t reserved[25];
 };
 // Who runs program code. Only the thread that has the turn touches the rest of the control block.
 struct bis_turn {
@@ -256,7 +267,8 @@ struct bis_control {
   uint32_t shared_active;      // 1: pages of them may belong to another process
   uint32_t pinned;             // enum bis_pin
   uint32_t reserved_shared;
-  struct { uint64_t low, high; } shared[BIS_MAX_SHARED];
+  struct { uint64_t low, high; } shared[BIS_MAX_SHARED]; // (right behind reserved_shared)
+  uint64_t seccomp;            // record: the current thread's newest filter (its address in BIS_FILTERS); enum bis_seccomp
   struct bis_thread threads[BIS_MAX_THREADS];
 };
 _Static_assert(sizeof(struct bis_thread) == 512, "bis_thread");
@@ -276,6 +288,13 @@ _Static_assert(__builtin_offsetof(struct bis_control, ranges) == 0x1400, "ranges
 _Static_assert(BIS_POOL_BASE + BIS_POOL_COUNT * BIS_POOL_SPACE <= BIS_THREADS_BASE + BIS_THREADS_SIZE, "pool");
 _Static_assert(__builtin_offsetof(struct bis_control, threads[1]) <= BIS_CONTROL_FIRST, "first thread");
 _Static_assert(sizeof(struct bis_control) <= BIS_CONTROL_SIZE, "control block too large");
+
+// A seccomp filter that the program has installed: the kernel never sees it, the runtime asks it (record only;
+// Sources/Runtime/seccomp.c). `length` instructions (struct sock_filter) follow; the supervisor has checked them.
+struct bis_filter { uint64_t previous; uint32_t length, reserved; };
+enum bis_seccomp { BIS_SECCOMP_NONE = 0, BIS_SECCOMP_STRICT = 1 }; // all else: an address
+#define BIS_ARCH_X86_64 0xC000003E // AUDIT_ARCH_*, uapi/linux/audit.h
+#define BIS_ARCH_I386   0x40000003
 
 enum bis_mode { BIS_MODE_RECORD = 1, BIS_MODE_REPLAY = 2 };
 
@@ -302,8 +321,14 @@ enum bis_reason {
   BIS_REASON_DEBUG = 17,        // replay: arg0 = enum bis_debug_stop
   BIS_REASON_PAGES = 18,        // record: a call (number answer_arg[0], arguments arg) needs shared pages that its arguments
                                 // point to; answer_arg[1]: 1 = the whole mappings; answer_arg[2]: what `pinned` shall be
+  BIS_REASON_SECCOMP = 19,      // record: a filter wants the program to get a signal: arg0 = SECCOMP_RET_* (BIS_SECCOMP_STRICT:
+                                // SIGKILL), arg1 = call number, arg2 = BIS_ARCH_*; the call is logged, it did nothing
+  BIS_REASON_FILE = 21,         // record: a call (number answer_arg[0], arguments arg) changes a file that is mapped: answer_arg[1] =
+                                // enum bis_file_phase, [2] its result, [3], [4] the file's device and inode
   BIS_REASON_WATCHED = 20,      // record: a call failed with EFAULT; answer 1: pages were watched, now they are not, try again
 };
+
+enum bis_file_phase { BIS_FILE_BEFORE = 0, BIS_FILE_AFTER = 1 };
 
 // Whether pages shared with other processes may be taken away from a process (bis_control.pinned).
 enum bis_pin {

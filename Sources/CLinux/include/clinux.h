@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <sched.h>
 #include <signal.h>
 #include <time.h>
@@ -101,6 +103,24 @@ BIS_FUNCTION long bis_fcntl(int fd, int command, long argument) {
   return bis_syscall3(SYS_fcntl, fd, command, argument);
 }
 BIS_FUNCTION long bis_pidfd_open(int pid, unsigned flags) { return bis_syscall2(SYS_pidfd_open, pid, flags); }
+/// Another process's descriptor, as our own.
+BIS_FUNCTION long bis_pidfd_getfd(int pidfd, int fd) { return bis_syscall3(SYS_pidfd_getfd, pidfd, fd, 0); }
+/// Sends a byte and `count` (at most 8) descriptors through a Unix socket.
+BIS_FUNCTION long bis_send_descriptors(int socket, const int *fds, unsigned count) {
+  char byte = 0;
+  union { struct cmsghdr head; char room[CMSG_SPACE(8 * sizeof(int))]; } control;
+  struct iovec data = {&byte, 1};
+  struct msghdr message = {0};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = &control;
+  message.msg_controllen = CMSG_LEN(count * sizeof(int));
+  control.head.cmsg_len = message.msg_controllen;
+  control.head.cmsg_level = SOL_SOCKET;
+  control.head.cmsg_type = SCM_RIGHTS;
+  for (unsigned i = 0; i < count; i++) ((int *)CMSG_DATA(&control.head))[i] = fds[i];
+  return bis_syscall3(SYS_sendmsg, socket, (long)&message, 0x4000 /* MSG_NOSIGNAL */);
+}
 /// 0: the same object; 1, 2: less, greater; 3: unordered. `type` is KCMP_FILE, KCMP_VM, ...
 BIS_FUNCTION long bis_kcmp(int pid1, int pid2, int type, unsigned long index1, unsigned long index2) {
   return bis_syscall5(SYS_kcmp, pid1, pid2, type, (long)index1, (long)index2);
