@@ -50,8 +50,8 @@ extension GuestProcess {
     try publishRanges()
   }
 
-  /// Bytes of memory of its own were written from outside: whether code was among them.
-  public func forgetCode(low: UInt64, high: UInt64) -> Bool {
+  /// Whether some of `[low, high)` is executable memory of its own, not of a mapped file.
+  public func hasOwnCode(low: UInt64, high: UInt64) -> Bool {
     ranges.contains { $0.image == nil && $0.low < high && $0.high > low }
   }
 

@@ -259,6 +259,17 @@ public final class GuestProcess {
     if let r = range(at: page) { try forget(r, page, page + 0x1000) }
   }
 
+  /// Forgets what was translated from memory that is not watched, but was changed. As `forgetPage`.
+  public func forgetCode(low: UInt64, high: UInt64) throws(GuestError) {
+    for r in ranges where r.low < high && r.high > low {
+      guard r.image == nil else { throw .unsupported("code of a mapped file that changes") }
+      try forget(r, max(low, r.low), min(high, r.high))
+    }
+  }
+
+  /// Whether some of `[low, high)` may have been translated.
+  public func hasTranslated(low: UInt64, high: UInt64) -> Bool { hasPrivateCode && hasCode(low: low, high: high) }
+
   private func forget(_ r: CodeRange, _ low: UInt64, _ high: UInt64) throws(GuestError) {
     do throws(TranslateError) { try code.translator.forget(r.domain, low: low, high: high) } catch {
       throw .translate(error)

@@ -24,6 +24,9 @@ extension RecordSession {
     case 30 where outsider(segment: call.arguments[0]) != nil:
       warnOfOutsider(p, "System V segment \(call.arguments[0])", outsider(segment: call.arguments[0]) ?? 0)
       try finish(p, call, -13)
+    case 10 where wouldAliasCode(p, call.arguments[0], call.arguments[1], call.arguments[2]):
+      warn("\(p.executable) makes memory writable and executable that is mapped twice: not supported in this version; it fails with EACCES")
+      try finish(p, call, -13)
     case 10, 11, 28, 30, 67:
       try through(p, call, call.arguments)
     case 25:
@@ -129,7 +132,7 @@ extension RecordSession {
       } else if status.isRegular {
         if a[3] & 1 != 0 {
           guard !wouldAliasCode(status, a[2]) else {
-            warn("\(p.executable) maps executable memory twice: not supported in this version; it fails with ENODEV")
+            warn("\(p.executable) maps memory that is writable and executable a second time: not supported in this version; it fails with ENODEV")
             return try finish(p, call, -19)
           }
           if let other = outsider(mapping: status, path) {

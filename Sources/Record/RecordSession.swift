@@ -37,6 +37,8 @@ final class RecordSession {
   /// Memory that processes share, and who waits for parts of it.
   var sharedObjects: [SharedObject.Key: SharedObject] = [:]
   var sharedRequests: [SharedRequest] = []
+  /// Executable memory that the process of the request being served has lost by it.
+  var lostCode: [(low: UInt64, high: UInt64)] = []
   /// Files that are mapped MAP_SHARED, as all processes know them.
   var publishedFiles: Set<SharedObject.FileID> = []
   /// Files that are mapped, watched for changes from outside.
@@ -195,6 +197,7 @@ final class RecordSession {
     questions[Int(why.rawValue) % questions.count] += 1
     switch why {
     case BIS_REASON_MISS, BIS_REASON_MISS_INDIRECT, BIS_REASON_EXIT_DIRECT:
+      try bringCode(p, why)
       if try !p.guest.serveTranslation(why) {
         guard try faultAtTarget(p) else { return }
       }
@@ -279,8 +282,10 @@ final class RecordSession {
 
   // MARK: Helpers
 
-  func append(_ p: RecordedProcess, _ event: EventHead, _ effects: [Effect] = []) throws(GuestError) {
-    try tape { () throws(TraceError) in try p.sink.append(event, effects) }
+  func append(
+    _ p: RecordedProcess, _ event: EventHead, _ effects: [Effect] = [], ticks: UInt64? = nil
+  ) throws(GuestError) {
+    try tape { () throws(TraceError) in try p.sink.append(event, effects, ticks: ticks) }
   }
 
   func tape<T>(_ body: () throws(TraceError) -> T) throws(GuestError) -> T {

@@ -28,13 +28,6 @@ extension RecordSession {
     return (SharedObject.Key(device: map.device, inode: map.inode), map)
   }
 
-  /// A second mapping that is executable, or of what is executable, would have to be followed instruction by instruction.
-  func wouldAliasCode(_ status: FileStatus, _ protection: UInt64) -> Bool {
-    guard let object = sharedObjects[SharedObject.Key(device: status.device, inode: status.inode)] else { return false }
-    if protection & 4 != 0 { return !object.views.isEmpty && (object.isWritable || protection & 2 != 0) }
-    return protection & 2 != 0 && object.views.contains { $0.protection & 4 != 0 }
-  }
-
   /// mmap is done and was asked for MAP_SHARED: what it is recorded as.
   func sharedMapping(_ p: RecordedProcess, _ call: inout PendingCall, _ address: UInt64) throws(GuestError)
     -> SharedContent
@@ -45,8 +38,7 @@ extension RecordSession {
     guard let status = try? FileStatus.of(path), status.isRegular else { return .zeros }
     call.status = status
     publishFiles(with: SharedObject.FileID(status))  // (from here on nobody changes it unasked)
-    guard a[2] & 4 != 0 || sharedContent(p, address, status, path) == .file,
-      let file = try? files.store(path: path)
+    guard sharedContent(p, address, status, path) == .file, let file = try? files.store(path: path)
     else {
       call.isNew = status.isEmpty
       return .zeros

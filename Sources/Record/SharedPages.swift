@@ -12,6 +12,8 @@ struct SharedRequest {
     case access(UInt64, writes: Bool, Registers)
     /// A call needs all of these; `pin` is what `bis_control.pinned` becomes.
     case ranges([(low: UInt64, high: UInt64, writes: Bool)], pin: UInt32)
+    /// It is about to execute what is there.
+    case code(low: UInt64, high: UInt64, RecordSession.SharedPosition)
     /// A call changes a file: nobody has its pages (before), and nobody has had them (after).
     case change(SharedObject, pages: Range<UInt64>, phase: bis_file_phase)
   }
@@ -91,6 +93,13 @@ extension RecordSession {
 
   /// Brings in what a stopped thread waits for. False: not now.
   func serve(_ request: SharedRequest) throws(GuestError) -> Bool {
+    defer { lostCode = [] }
+    guard try bring(request) else { return false }
+    try forgetLostCode(request)
+    return true
+  }
+
+  private func bring(_ request: SharedRequest) throws(GuestError) -> Bool {
     let p = request.process
     guard isStillStopped(request.tid) else { return false }
     switch request.what {
@@ -115,6 +124,7 @@ extension RecordSession {
       p.control.block.pointee.pinned = pin
       if pin != 0 { p.pinnedSince = Machine.tsc() }
       return true
+    case .code(let low, let high, let position): return try takeCode(request, low, high, position)
     case .change(let object, let pages, let phase):
       guard try revoke(object, pages, request) else { return false }
       if phase == BIS_FILE_AFTER { object.changes.removeAll { $0.tid == request.tid } }
@@ -130,6 +140,8 @@ extension RecordSession {
     case call
     /// At an instruction.
     case instruction(rip: UInt64, hash: UInt64)
+    /// Where the instruction at `rip` is about to be executed, the tick count being `ticks` then.
+    case fetch(rip: UInt64, ticks: UInt64)
   }
 
   func position(_ p: RecordedProcess, _ r: Registers) throws(GuestError) -> SharedPosition {
@@ -148,7 +160,7 @@ extension RecordSession {
   // MARK: Taking
 
   /// Gives a page to a view, with neighbours: with `isAhead` as many as seem useful, else up to `end`. False: not now.
-  private func take(
+  func take(
     _ view: SharedView, _ page: UInt64, end: UInt64 = 0, isAhead: Bool = false, writes: Bool, _ request: SharedRequest,
     _ position: SharedPosition
   ) throws(GuestError) -> Bool {
@@ -186,6 +198,7 @@ extension RecordSession {
     let q = holder.process
     if let request, q === request.process {
       try protect(holder, page, count, rights, in: request.tid)
+      if rights == 0 { try loseCode(holder, page, count, request) }
       note(holder, page, count, rights, SharedView.Loss(events: q.placedEvents, ticks: q.control.ticks))
       return true
     }
@@ -198,6 +211,7 @@ extension RecordSession {
     if !isWaiting, now &- holder.object.page(page).since < RecordSession.holdCycles { return false }
     return try whileStopped(q) { (tid, r) throws(GuestError) -> Bool in
       guard self.mayTake(holder, page, tid, r) else { return false }
+      if rights == 0 { try self.loseCode(holder, page, count, request) }
       try self.protect(holder, page, count, rights, in: tid)
       let isExact = q.guest.place(r.rip) == .translated && q.control.isCurrent(UInt64(tid.rawValue))
       self.note(
@@ -361,23 +375,34 @@ extension RecordSession {
     _ position: SharedPosition
   ) throws(GuestError) {
     var head = EventHead(.page, number: UInt32(count), value: view.address(of: page), value2: view.protection)
+    var ticks = p.control.ticks
     switch position {
     case .call:
       head.flags = .atEntry
       head.rip = p.control.rip
     case .instruction(let rip, let hash):
       head.rip = rip
-      // Since the tick count became what it is, or the last event with a place of its own, the program has not
-      // touched these pages if they were lost before that.
-      let events = p.placedEvents, ticks = p.control.ticks
-      let isEarly = (page..<page + count).allSatisfy { index in
-        guard let loss = view.losses[index] else { return true }
-        return loss.events < events || loss.ticks.map { $0 < ticks } ?? false
+      if isEarly(p, view, page, count) { head.flags = .asynchronous } else { head.registers = hash }
+    case .fetch(let rip, let at):
+      guard at > ticks || isEarly(p, view, page, count) else {
+        throw .unsupported("code in shared memory that is changed right before it is executed")
       }
-      if isEarly { head.flags = .asynchronous } else { head.registers = hash }
+      head.rip = rip
+      head.flags = .asynchronous
+      ticks = at
     }
-    try append(p, head, effects)
+    try append(p, head, effects, ticks: ticks)
     p.pageEvents += 1
+  }
+
+  /// Since the tick count became what it is, or the last event with a place of its own, the program has not touched these
+  /// pages: they were lost before that.
+  private func isEarly(_ p: RecordedProcess, _ view: SharedView, _ page: UInt64, _ count: UInt64) -> Bool {
+    let events = p.placedEvents, ticks = p.control.ticks
+    return (page..<page + count).allSatisfy { index in
+      guard let loss = view.losses[index] else { return true }
+      return loss.events < events || loss.ticks.map { $0 < ticks } ?? false
+    }
   }
 }
 

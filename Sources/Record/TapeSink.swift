@@ -59,11 +59,11 @@ final class TapeSink {
   }
 
   /// Writes an event as the supervisor; the process must be stopped. Stamp, time, ticks and tid are filled in.
-  func append(_ event: EventHead, _ effects: [Effect] = []) throws(TraceError) {
+  func append(_ event: EventHead, _ effects: [Effect] = [], ticks: UInt64? = nil) throws(TraceError) {
     var head = event
     head.stamp = rings.takeStamp()
     head.tsc = Machine.tsc()
-    head.ticks = control.ticks
+    head.ticks = ticks ?? control.ticks
     head.tid = UInt32(truncatingIfNeeded: control.block.pointee.tid)
     head.effectCount = UInt16(effects.count)
     try put { $0.event(head) }

@@ -58,7 +58,8 @@ extension ReplaySession {
   // MARK: Questions of the runtime
 
   /// REASON_EVENT. arg0: 0 = the record at ring_pos is for the supervisor; 1 = the path of file arg1;
-  /// 2 = the effect record at arg1; 3 = the event at ring_pos is a change of shared memory at an access.
+  /// 2 = the effect record at arg1; 3 = the event at ring_pos is a change of shared memory at an access;
+  /// 4 = of executable shared memory, now.
   func event(_ p: ReplayedProcess) throws(GuestError) -> Bool {
     switch p.control.arguments[0] {
     case 1:
@@ -68,6 +69,9 @@ extension ReplaySession {
       return try effect(p)
     case 3:
       try awaitAccess(p)
+      return true
+    case 4:
+      try applyPage(p)
       return true
     default:
       return try takeEvent(p)

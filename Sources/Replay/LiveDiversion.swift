@@ -76,7 +76,7 @@ final class LiveDiversion: Diversion {
     }
     try process.guest.write(address, bytes)
     // Code may have been written: translations of memory of the process's own are made afresh.
-    let touched = process.guest.forgetCode(low: address, high: end)
+    let touched = process.guest.hasOwnCode(low: address, high: end)
     if touched { try process.guest.renewCode() }
   }
 

@@ -15,6 +15,9 @@ extension ReplaySession {
       default: break
       }
     }
+    if event.head.value2 & 4 != 0 {
+      try p.guest.forgetCode(low: event.head.value, high: event.head.value + UInt64(event.head.number) << 12)
+    }
   }
 
   /// A file ends before a page, or has it again. (The runtime's replay_map, for the supervisor.)
@@ -68,6 +71,8 @@ extension ReplaySession {
     }
     if rip == head.rip, p.control.ticks == head.ticks, p.control.registerHash() == head.registers {
       p.awaited = nil
+      // (the access may stand in code that is forgotten)
+      if head.value2 & 4 != 0, p.guest.place(r.rip) == .translated { try p.guest.restart() }
       try applyPage(p)
       return try settle(p, restarts: false)
     } else {

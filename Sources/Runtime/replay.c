@@ -34,6 +34,11 @@ RT static void replay_page(control *c, const struct bis_event *e) {
     diverged(c, BIS_DIVERGED_MALFORMED, address, length);
     return;
   }
+  if (rights & PROT_EXEC_) {  // translations are forgotten, too
+    c->arg[0] = 4;
+    bis_trap(c, BIS_REASON_EVENT);
+    return;
+  }
   c->ring_pos += e->h.size;
   if (!(rights & PROT_WRITE_)) bis_raw6(SYS_mprotect_, (long)address, (long)length, PROT_READ_ | PROT_WRITE_, 0, 0, 0);
   while (effects--) {
