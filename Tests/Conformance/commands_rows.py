@@ -57,6 +57,20 @@ LITTLE_SPACE = r"""
 (ulimit -v 400000; timeout 60 $BIS record -o t -- echo not run); echo recorded $?
 $BIS record -o u -- sh -c 'ulimit -v 60000; head -c 200000000 /dev/zero | sort > /dev/null; echo status $?' 2>err
 grep bis: err | grep -v trace:; $BIS replay -a --all u"""
+# A memory limit of a control group (version 1 or 2): the kernel ends the program, its tape ends with that.
+MEMORY_LIMIT = r"""
+for g in /sys/fs/cgroup/memory /sys/fs/cgroup; do
+  test -w $g/cgroup.procs && mkdir $g/bis-test-$$ 2>/dev/null && g=$g/bis-test-$$ && break; g=""
+done
+limit=$g/memory.limit_in_bytes; test -e $limit || limit=$g/memory.max
+if ! test -n "$g" || ! echo 150000000 > $limit; then test -z "$g" || rmdir $g; echo "no control groups here"; exit; fi
+cat > grows.py <<'P'
+print("begins", flush=True)
+x = []
+while True: x.append(bytearray(1000000))
+P
+sh -c 'echo $$ > '$g'/cgroup.procs; exec timeout 60 $BIS record -o t -- python3 grows.py'; echo recorded $?
+$BIS replay -a --all t; echo replayed $?; sleep 0.2; rmdir $g"""
 # Ctrl-C: the program gets it, dies of it (or not), and the trace is complete.
 INTERRUPT = r"""
 cat > i.py <<'P'
@@ -204,5 +218,6 @@ def rows():
         c("full_disk", FULL_DISK, 0, "no mounts here|recorded 1\nreplayed [01]\ninfo 0\n.*bis: .*(disk|space)", needs=("unshare",), timeout=120),
         c("full_at_start", FULL_AT_START, 0, "no mounts here|^recorded 1\n.*bis: .*(disk|space)", needs=("unshare",)),
         c("full_of_forks", FULL_OF_FORKS, 0, "no mounts here|recorded 1\nreplayed [01]\n.*bis: .*(disk|space)", needs=("unshare",), timeout=60),
+        c("memory_limit", MEMORY_LIMIT, 0, "no control groups here|begins\nrecorded 137\nbegins\nreplayed 137\n", needs=("python3",), timeout=100),
         c("little_space", LITTLE_SPACE, 0, "recorded 1\nstatus [12]\nstatus [12]\n.*ulimit -v"),
     ]
