@@ -190,6 +190,8 @@ def rows():
         c("stdin_closed", "$BIS record -o t -- sh -c 'cat; echo end' < /dev/null", 0, "end"),
         c("standard_output_closed", "$BIS record -o t -- /bin/true >&-", 0, ""),
         c("reader_goes_away", "$BIS record -o t -- seq 1000000 2>/dev/null | head -1; $BIS replay -a t 2>/dev/null | tail -c 100 | wc -l", 0, "^1\n"),
+        c("unreadable_output", "$BIS record -o t -- python3 -c 'import ctypes; print(ctypes.CDLL(None).write(1, 16, 8), flush=True)' "
+          "> /dev/null && $BIS replay -a t", 0, "^8\n", needs=("python3",)),
         # Looking at a trace.
         c("ps", "$BIS ps $TRACE", 0, "echo"),
         c("info", "$BIS info $TRACE", 0, "events"),
