@@ -38,10 +38,10 @@ struct FileWatches {
   }
 
   /// Looks for changes; those of files in `own` are made by recorded processes.
-  mutating func look(own: Set<SharedObject.FileID>) {
+  mutating func look(own: () -> Set<SharedObject.FileID>) {
     guard !files.isEmpty else { return }
     var found: Set<SharedObject.FileID> = []
-    defer { changed.formUnion(found.subtracting(own)) }
+    defer { if !found.isEmpty { changed.formUnion(found.subtracting(own())) } }
     var words = [UInt32](repeating: 0, count: 1024)
     while true {
       let count = words.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
@@ -77,7 +77,7 @@ extension RecordSession {
   /// Changes of mapped files that no recorded process has made: the pages are taken anew from now on.
   func noticeOutsiders() throws(GuestError) {
     guard !watches.isEmpty else { return }
-    watches.look(own: filesUnderChange)
+    watches.look { filesUnderChange }
     for file in watches.changed {
       guard let object = sharedObjects.values.first(where: { $0.file == file && !$0.views.isEmpty }) else {
         watches.handled(file)  // (not mapped yet)

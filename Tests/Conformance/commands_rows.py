@@ -35,7 +35,7 @@ $BIS record -o t -- python3 maps.py 1; s=$?; touch go; wait; $BIS replay -a t 2>
 
 # A set-uid program: for root the privileges of its file, for others its own and a warning.
 SET_UID = r"""
-if test $(id -u) != 0; then $BIS record -o t -- su --version; exit; fi
+if test $(id -u) != 0; then $BIS record -o t -- su --version && exit 3; exit 1; fi
 d=$(mktemp -d /tmp/bis-set-uid-XXXXXX); cp $BIS $d/bis; cp /usr/bin/id $d/id; chmod 4755 $d/id; chmod 777 $d; cd $d
 as="setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=$d XDG_CACHE_HOME=$d/cache"
 ./bis record -o root -- setpriv --reuid=65534 --clear-groups ./id && ./bis replay -a --all root
