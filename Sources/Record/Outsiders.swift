@@ -38,15 +38,18 @@ struct FileWatches {
   }
 
   /// Looks for changes; those of files in `own` are made by recorded processes.
-  mutating func look(own: Set<SharedObject.FileID>) {
+  mutating func look(own: () -> Set<SharedObject.FileID>) {
     guard !files.isEmpty else { return }
+    var found: Set<SharedObject.FileID> = []
+    defer { if !found.isEmpty { changed.formUnion(found.subtracting(own())) } }
     var words = [UInt32](repeating: 0, count: 1024)
     while true {
       let count = words.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
       guard count > 0 else { return }
       var at = 0
       while at + 4 <= count / 4 {  // struct inotify_event
-        if let file = files[Int32(bitPattern: words[at])], !own.contains(file) { changed.insert(file) }
+        if words[at + 1] & 2 != 0, let file = files[Int32(bitPattern: words[at])] { found.insert(file) }
+        if words[at + 1] & 0x4000 != 0 { found.formUnion(files.values) }  // IN_Q_OVERFLOW: some are not named
         at += 4 + Int(words[at + 3]) / 4
       }
     }
@@ -74,7 +77,7 @@ extension RecordSession {
   /// Changes of mapped files that no recorded process has made: the pages are taken anew from now on.
   func noticeOutsiders() throws(GuestError) {
     guard !watches.isEmpty else { return }
-    watches.look(own: filesUnderChange)
+    watches.look { filesUnderChange }
     for file in watches.changed {
       guard let object = sharedObjects.values.first(where: { $0.file == file && !$0.views.isEmpty }) else {
         watches.handled(file)  // (not mapped yet)
@@ -131,15 +134,21 @@ extension RecordSession {
   private func lookAtOthers() {
     foreign.since = Machine.tsc()
     foreign.owners = [:]
-    let own = Set(processes.values.map { $0.guest.pid } + [getpid()])
+    let own = Set(processes.keys.map(\.rawValue) + [getpid()])
     guard let folder = opendir("/proc") else { return }
     defer { closedir(folder) }
     while let entry = readdir(folder) {
       let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
       guard let pid = Int32(name), !own.contains(pid), let maps = try? memoryMaps(of: ThreadID(pid)) else { continue }
-      for map in maps where map.shared && map.write && map.inode != 0 {
-        foreign.owners[ForeignMappings.Place(device: map.device, inode: map.inode)] = pid
-      }
+      let places = maps.lazy.filter { $0.shared && $0.write && $0.inode != 0 }
+        .map { ForeignMappings.Place(device: $0.device, inode: $0.inode) }
+      guard !places.isEmpty, !isRecorded(pid) else { continue }
+      for place in places { foreign.owners[place] = pid }
     }
+  }
+
+  /// A child that has not been reported yet is one of ours, too.
+  private func isRecorded(_ pid: Int32) -> Bool {
+    readText("/proc/\(pid)/status").split(separator: "\n").contains("TracerPid:\t\(getpid())")
   }
 }

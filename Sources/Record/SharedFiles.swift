@@ -39,7 +39,7 @@ extension RecordSession {
       object.changes.append(change)
       pages = change.pages
     } else if let change = object.changes.first(where: { $0.tid == tid }) {
-      watches.look(own: filesUnderChange)  // (what it says of the file until now is this call)
+      watches.look { filesUnderChange }  // (what it says of the file until now is this call)
       pages = change.pages
       if let old = change.position, Int64(bitPattern: answers[2]) > 0,
         descriptorState(tid, arguments[0])?.position != old &+ answers[2]

@@ -83,7 +83,9 @@ public final class FileStore: Sendable {
     }
     guard fchmod(copy.descriptor, 0o444) == 0 else { throw copy.fail("chmod") }
     var status = stat()
-    if fstat(source, &status) == 0, FileIdentity(status) == identity, !identity.isFresh { pool?.keep(target, of: identity) }
+    if fstat(source, &status) == 0, FileIdentity(status) == identity, !identity.isFresh {
+      pool?.keep(target, of: identity)
+    }
   }
 
   /// Where the copy of a file stored by this object is.

@@ -35,7 +35,7 @@ $BIS record -o t -- python3 maps.py 1; s=$?; touch go; wait; $BIS replay -a t 2>
 
 # A set-uid program: for root the privileges of its file, for others its own and a warning.
 SET_UID = r"""
-if test $(id -u) != 0; then $BIS record -o t -- su --version; exit; fi
+if test $(id -u) != 0; then $BIS record -o t -- su --version && exit 3; exit 1; fi
 d=$(mktemp -d /tmp/bis-set-uid-XXXXXX); cp $BIS $d/bis; cp /usr/bin/id $d/id; chmod 4755 $d/id; chmod 777 $d; cd $d
 as="setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=$d XDG_CACHE_HOME=$d/cache"
 ./bis record -o root -- setpriv --reuid=65534 --clear-groups ./id && ./bis replay -a --all root
@@ -57,6 +57,20 @@ LITTLE_SPACE = r"""
 (ulimit -v 400000; timeout 60 $BIS record -o t -- echo not run); echo recorded $?
 $BIS record -o u -- sh -c 'ulimit -v 60000; head -c 200000000 /dev/zero | sort > /dev/null; echo status $?' 2>err
 grep bis: err | grep -v trace:; $BIS replay -a --all u"""
+# A memory limit of a control group (version 1 or 2): the kernel ends the program, its tape ends with that.
+MEMORY_LIMIT = r"""
+for g in /sys/fs/cgroup/memory /sys/fs/cgroup; do
+  test -w $g/cgroup.procs && mkdir $g/bis-test-$$ 2>/dev/null && g=$g/bis-test-$$ && break; g=""
+done
+limit=$g/memory.limit_in_bytes; test -e $limit || limit=$g/memory.max
+if ! test -n "$g" || ! echo 150000000 > $limit; then test -z "$g" || rmdir $g; echo "no control groups here"; exit; fi
+cat > grows.py <<'P'
+print("begins", flush=True)
+x = []
+while True: x.append(bytearray(1000000))
+P
+sh -c 'echo $$ > '$g'/cgroup.procs; exec timeout 60 $BIS record -o t -- python3 grows.py'; echo recorded $?
+$BIS replay -a --all t; echo replayed $?; sleep 0.2; rmdir $g"""
 # Ctrl-C: the program gets it, dies of it (or not), and the trace is complete.
 INTERRUPT = r"""
 cat > i.py <<'P'
@@ -176,6 +190,8 @@ def rows():
         c("stdin_closed", "$BIS record -o t -- sh -c 'cat; echo end' < /dev/null", 0, "end"),
         c("standard_output_closed", "$BIS record -o t -- /bin/true >&-", 0, ""),
         c("reader_goes_away", "$BIS record -o t -- seq 1000000 2>/dev/null | head -1; $BIS replay -a t 2>/dev/null | tail -c 100 | wc -l", 0, "^1\n"),
+        c("unreadable_output", "$BIS record -o t -- python3 -c 'import ctypes; print(ctypes.CDLL(None).write(1, 16, 8), flush=True)' "
+          "> /dev/null && $BIS replay -a t", 0, "^8\n", needs=("python3",)),
         # Looking at a trace.
         c("ps", "$BIS ps $TRACE", 0, "echo"),
         c("info", "$BIS info $TRACE", 0, "events"),
@@ -204,5 +220,6 @@ def rows():
         c("full_disk", FULL_DISK, 0, "no mounts here|recorded 1\nreplayed [01]\ninfo 0\n.*bis: .*(disk|space)", needs=("unshare",), timeout=120),
         c("full_at_start", FULL_AT_START, 0, "no mounts here|^recorded 1\n.*bis: .*(disk|space)", needs=("unshare",)),
         c("full_of_forks", FULL_OF_FORKS, 0, "no mounts here|recorded 1\nreplayed [01]\n.*bis: .*(disk|space)", needs=("unshare",), timeout=60),
+        c("memory_limit", MEMORY_LIMIT, 0, "no control groups here|begins\nrecorded 137\nbegins\nreplayed 137\n", needs=("python3",), timeout=100),
         c("little_space", LITTLE_SPACE, 0, "recorded 1\nstatus [12]\nstatus [12]\n.*ulimit -v"),
     ]

@@ -259,6 +259,12 @@ def isolated_rows():
             needs=("bwrap",)),
         shell("unshare_user", f"unshare -Ur sh -c '{inside.replace('echo $$; ', '')}' || echo not allowed here", needs=("unshare",)),
         shell("unshare_pid", f"unshare -Urpf --mount-proc sh -c '{inside}; ps -e | wc -l' || echo not allowed here", needs=("unshare", "ps")),
+        # Its index is a file that both map, cut and extended with calls.
+        shell("sqlite_wal", "sqlite3 db 'pragma journal_mode=wal; create table t (k integer primary key, v text);'; "
+              "for i in 1 2 3; do sqlite3 -cmd '.timeout 20000' db 'insert into t (v) with recursive n(i) as (select 1 union all select i + 1 "
+              "from n where i < 300) select hex(zeroblob(50 + i % 7)) from n;' & done; "
+              "sqlite3 -cmd '.timeout 20000' db 'select count(*) >= 0 from t'; wait; sqlite3 db 'select count(*), sum(length(v)) from t; "
+              "pragma wal_checkpoint(truncate);'", needs=("sqlite3",), checksum=100, ignore=("db*",)),
         shell("setarch", "setarch --uname-2.6 uname -r | cut -c1-3; setarch i686 uname -m; setarch -R cat /proc/self/personality | cut -c1-5",
               needs=("setarch",)),
         shell("musl_static", "musl-gcc -O1 -static -o hello main.c && ./hello; echo $?",

@@ -408,9 +408,10 @@ enum bis_kind {
   BIS_KIND_LOST = 10,     // bis_event; the recording ended here without the program's end (bis was killed, disk full): nr = reason
 
   BIS_KIND_PAGE = 11,     // bis_event; memory shared with other processes has changed: value = page whose access told, value2 =
-                          // its PROT_*; effects: MEMORY. FLAG_ASYNC: done when the tick count becomes `ticks`; FLAG_AT_ENTRY:
-                          // at the entry of the next system call; neither: right before the instruction at rip accesses
-                          // the page, with these registers (hash), at tick `ticks`
+                          // its PROT_*; effects: MEMORY, MAP (of an empty file: a page that the file has not, or, anonymous,
+                          // has again). FLAG_ASYNC: done when the tick count becomes `ticks`; FLAG_AT_ENTRY: at the entry of
+                          // the next system call; neither: right before the instruction at rip accesses the page, with these
+                          // registers (hash), at tick `ticks`
 
   BIS_KIND_MEMORY = 64,   // bis_effect_memory + bytes: memory written
   BIS_KIND_MAP = 65,      // bis_effect_map: a mapping appears (file < 0: anonymous, zero)
