@@ -146,6 +146,7 @@ extension ReplaySession {
       if protection & 2 != 0 { p.guest.writableCode.append((low, high, Int32(protection))) }
     }
     if let focus, focus.process === p {
+      try p.guest.watchRanges()
       for b in focus.stops.breakpoints where b.address >= low && b.address < high {
         try p.guest.insertBreakpoint(at: b.address)
       }
@@ -253,7 +254,9 @@ extension ReplaySession {
     }
     for effect in event.effects {
       switch effect {
-      case .memory(let address, let payload): try p.guest.write(address, payload.bytes)
+      case .memory(let address, let payload):
+        noteWritten(p, address, payload.bytes)
+        try p.guest.write(address, payload.bytes)
       case .registers(let values): setRegisters(p, values)
       case .extendedState(let image): try codec.write(p.guest.tid, image.bytes)
       default: break

@@ -38,6 +38,8 @@ final class Focus {
   /// Single steps: the moment before a signal's delivery is one of its own, whatever the stop set says, unless the step
   /// began there.
   var stepStart: Position?
+  /// With a stop at a watchpoint: what the runtime said of it.
+  var touch: Touch?
   /// Collecting: the last stop that was passed.
   var last: (position: Position, stop: Stop)?
   /// A trap in translated code: debug registers, single steps.
@@ -146,6 +148,8 @@ extension ReplaySession {
         p.control.rip = l.guest
       }
       focus.stop = .limit
+    case BIS_DEBUG_AT_WATCH, BIS_DEBUG_AT_TOUCHED:
+      return try debugTouch(p, focus)
     case BIS_DEBUG_AT_BREAKPOINT:
       focus.stop = .breakpoint(p.control.rip)
     case BIS_DEBUG_AT_CALL, BIS_DEBUG_AT_LIVE_CALL:

@@ -8,7 +8,10 @@ extension ReplaySession {
   /// Applies the PAGE event at hand.
   func applyPage(_ p: ReplayedProcess) throws(GuestError) {
     let event = try checked { () throws(ReplayError) in try p.takeEvent() }
-    for case .memory(let address, let payload) in event.effects { try p.guest.write(address, payload.bytes) }
+    for case .memory(let address, let payload) in event.effects {
+      noteWritten(p, address, payload.bytes, isPage: true)
+      try p.guest.write(address, payload.bytes)
+    }
   }
 
   /// The PAGE event at hand happened in the middle of a stretch without ticks, in which the program had used the page
@@ -47,7 +50,9 @@ extension ReplaySession {
     if rip == head.rip, p.control.ticks == head.ticks, p.control.registerHash() == head.registers {
       p.awaited = nil
       try applyPage(p)
-      return try settle(p, restarts: false)
+      // (What is told on the way back to program code needs one.)
+      let tells = p.control.block.pointee.debug.flags & UInt64(BIS_DEBUG_TOUCHED.rawValue) != 0
+      return try settle(p, restarts: tells && p.guest.place(r.rip) == .translated)
     } else {
       guard p.control.ticks == head.ticks else {
         throw divergence(p, "shared memory changed at tick \(head.ticks); the replay is at \(p.control.ticks)")

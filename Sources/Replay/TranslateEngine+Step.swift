@@ -17,23 +17,26 @@ extension TranslateEngine {
     let before = position
     if isAtEnd, let endStop { return endStop }
     focus.stepStart = before
+    ahead = []
     defer { focus.stepStart = nil }
     try leaveOverwritten()
     if try isInRuntime() {
       if !isAtLeave, let stop = try toLeave(from: start) { return stop }
-      if position != before { return .limit }
+      if position != before { return reportStep(.limit) }
       try enterTranslated()
     }
     isAtLeave = false
     let stop = try walk(from: before, start)
-    if stop == .limit, let t = touched {
-      touched = nil
-      if focus.isCollecting {
-        focus.last = (position, .watchpoint(t.watchpoint, address: t.address))
-      } else {
-        return .watchpoint(t.watchpoint, address: t.address)
-      }
-    }
+    if stop == .limit, touched == nil { try confirmAhead() }
+    return reportStep(stop)
+  }
+
+  /// What an instruction touched is its stop, unless something else stopped it.
+  private func reportStep(_ stop: Stop) -> Stop {
+    guard stop == .limit, let t = touched else { return stop }
+    touched = nil
+    guard focus.isCollecting else { return .watchpoint(t.watchpoint, address: t.address) }
+    focus.last = (position, .watchpoint(t.watchpoint, address: t.address))
     return stop
   }
 
@@ -46,7 +49,7 @@ extension TranslateEngine {
   }
 
   /// Lets the runtime finish what it is at, up to its way out. nil: it is there.
-  private func toLeave(from start: Position) throws(GuestError) -> Stop? {
+  func toLeave(from start: Position) throws(GuestError) -> Stop? {
     while true {
       control.block.pointee.debug.flags |= UInt64(BIS_DEBUG_STEP.rawValue)
       try session.goOn(focus, process)
@@ -59,7 +62,7 @@ extension TranslateEngine {
         return .limit
       case .breakpoint, .systemCallEntry:
         if position != start, case .breakpoint = focus.stop { return focus.stop! }
-      case .watchpoint: break
+      case .watchpoint: try noteAhead()
       case .exited, .killed, .exec, .cutOff:
         endStop = focus.stop
         return focus.stop!
@@ -70,7 +73,7 @@ extension TranslateEngine {
   }
 
   /// From the runtime's way out into translated code, without running an instruction.
-  private func enterTranslated() throws(GuestError) {
+  func enterTranslated() throws(GuestError) {
     let host = control.block.pointee.resume_host
     guard process.guest.place(host) == .translated else { throw .unsupported("a step to an unknown place") }
     try kernel("set registers") { () throws(Errno) in
@@ -84,7 +87,7 @@ extension TranslateEngine {
   }
 
   /// Steps host instructions until the program is at its next instruction.
-  private func walk(from before: Position, _ start: Position) throws(GuestError) -> Stop {
+  func walk(from before: Position, _ start: Position) throws(GuestError) -> Stop {
     for _ in 0..<100_000 {
       let status = try hostStep()
       let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
@@ -130,6 +133,11 @@ extension TranslateEngine {
     focus.stop = nil
     try session.serve(process, status)
     if focus.stop == nil { try session.loop() }
+    while case .watchpoint = focus.stop {
+      try noteAhead()
+      control.block.pointee.debug.flags |= UInt64(BIS_DEBUG_STEP.rawValue)
+      try session.goOn(focus, process)
+    }
     switch focus.stop {
     case .limit:
       if case .none = focus.pending {

@@ -173,6 +173,11 @@ RT void bis_on_special(control *c) {
     }
     return;
   }
+  if (d->op >= BIS_SPECIAL_WATCH) {
+    bis_watch(c, d);
+    return;
+  }
+  if (c->debug.flags & BIS_DEBUG_WATCH) bis_watch_special(c, d);
   if (d->op == BIS_SPECIAL_INT80) {
     bis_int80(c, d);
     return;
