@@ -178,14 +178,35 @@ extension TranslateEngine {
   /// for the program's own (arch/x86/kernel/step.c, is_setting_trap_flag).
   private func needsWhole(_ host: UInt64) -> Bool {
     guard let bytes = try? process.guest.read(host, 4) else { return false }
-    var i = 0
-    var isRepeated = false
-    while i < 3, [0xF2, 0xF3, 0x66, 0x67].contains(bytes[i]) || bytes[i] & 0xF0 == 0x40 {
-      if bytes[i] == 0xF2 || bytes[i] == 0xF3 { isRepeated = true }
-      i += 1
+    let opcode = bytes.first { !Self.isPrefix($0) }
+    return opcode == 0x9C || opcode == 0x9D || repeatedElement(bytes) != nil
+  }
+
+  private static func isPrefix(_ byte: UInt8) -> Bool { [0xF2, 0xF3, 0x66, 0x67].contains(byte) || byte & 0xF0 == 0x40 }
+
+  /// Bytes of an element of the repeated string instruction that begins so; nil: it is another instruction.
+  private func repeatedElement(_ bytes: [UInt8]) -> UInt64? {
+    let prefixes = bytes.prefix { Self.isPrefix($0) }
+    guard prefixes.count < bytes.count, prefixes.contains(where: { $0 == 0xF2 || $0 == 0xF3 }) else { return nil }
+    let opcode = bytes[prefixes.count]
+    guard [0xA4, 0xA5, 0xA6, 0xA7, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF].contains(opcode) else { return nil }
+    if opcode & 1 == 0 { return 1 }
+    return prefixes.contains { $0 & 0xF8 == 0x48 } ? 8 : prefixes.contains(0x66) ? 2 : 4
+  }
+
+  /// A trap of a debug register before an instruction that repeats: whether some of it is done. (SDM vol. 3, 18.3.1.1: the
+  /// resume flag tells; not in every virtual machine.)
+  private func isAmidRepeat(_ r: Registers) -> Bool {
+    guard process.guest.place(r.rip) == .translated, let bytes = try? process.guest.read(r.rip, 4),
+      let size = repeatedElement(bytes)
+    else { return false }
+    if r.rflags & 0x10000 != 0 { return true }
+    guard let t = touched else { return false }
+    let end = min(t.address &+ 8, t.watchpoint.address &+ t.watchpoint.length)
+    return [r[6], r[7]].contains { pointer in
+      let element = r.rflags & 0x400 != 0 ? pointer &+ size : pointer &- size
+      return element < end && element &+ size > t.address
     }
-    if bytes[i] == 0x9C || bytes[i] == 0x9D { return true }
-    return isRepeated && [0xA4, 0xA5, 0xA6, 0xA7, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF].contains(bytes[i])
   }
 
   private func runToHost(_ host: UInt64) throws(GuestError) -> WaitStatus {
@@ -204,7 +225,7 @@ extension TranslateEngine {
       _ = try toLeave(from: position)
       return
     }
-    let isInRepeat = r.rflags & 0x10000 != 0 && needsWhole(r.rip)
+    let isInRepeat = isAmidRepeat(r)
     if !isInRepeat, let l = session.region.translator.locate(host: r.rip), l.kind == .instruction,
       case .state = process.guest.capture(r)
     {

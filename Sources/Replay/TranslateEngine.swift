@@ -72,6 +72,7 @@ public final class TranslateEngine: Engine {
     }
     isAtLeave = true
     focus.onTrap = { [unowned self] (p, info, r) throws(GuestError) in try self.trapped(p, info, r) }
+    focus.onHiddenStep = { [unowned self] () throws(GuestError) in try self.steppedBehind() }
   }
 
   deinit { close() }

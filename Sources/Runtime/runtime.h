@@ -95,7 +95,7 @@ int bis_debug_call(control *c, const struct bis_descriptor *d); // before a syst
 int bis_breakpoint(control *c, uint64_t address); // 1: stop here
 // Watched memory (watch.c).
 void bis_watch(control *c, const struct bis_descriptor *d);         // before an instruction that may touch some
-void bis_watch_special(control *c, const struct bis_descriptor *d); // before a special one; rip is after it
+void bis_watch_special(control *c);                         // after a special one
 void bis_watch_written(control *c, uint64_t address, uint64_t length, const void *bytes); // by an event, in a moment
 void bis_switch_stack(uint64_t *save, uint64_t to); // runtime stacks of threads in replay
 void bis_replay_take_turn(control *c);  // consumes the SWITCH event of the current thread

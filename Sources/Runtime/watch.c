@@ -72,28 +72,19 @@ RT void bis_watch(control *c, const struct bis_descriptor *d) {
   if (w) stop(c, w->index, low < w->low ? w->low : low, touch, d);
 }
 
-/// Bytes that a special instruction reads or writes at most at its operand; 0: none.
-RT static uint64_t special_size(const struct bis_descriptor *d) {
-  switch (d->op) {
-  case BIS_SPECIAL_XSAVE: case BIS_SPECIAL_XSAVEC: case BIS_SPECIAL_XSAVEOPT: case BIS_SPECIAL_XRSTOR:
-    return ((const struct bis_tables_header *)(BIS_TABLES_BASE + BIS_TABLES_HEADER))->xsave_size;
-  case BIS_SPECIAL_FXSAVE: case BIS_SPECIAL_FXRSTOR: return 512;
-  case BIS_SPECIAL_FNSTENV: return d->operand_size == 2 ? 14 : 28;
-  case BIS_SPECIAL_FNSAVE: return d->operand_size == 2 ? 94 : 108;
-  default: return 0;
-  }
+RT static void touched(control *c, const struct bis_watched *w, uint64_t low) {
+  c->debug.flags |= BIS_DEBUG_TOUCHED;
+  c->debug.touched = w->index;
+  c->debug.touched_address = low < w->low ? w->low : low;
 }
 
-RT void bis_watch_special(control *c, const struct bis_descriptor *d) {
-  uint64_t size = d->flags & 1 ? special_size(d) : 0, low = c->spill[BIS_SPILL_A];
-  if (!size) return;
-  int restores = d->op == BIS_SPECIAL_XRSTOR || d->op == BIS_SPECIAL_FXRSTOR;
-  struct bis_descriptor like = {.reg = (uint8_t)(restores ? BIS_WATCH_READS : BIS_WATCH_WRITES)};
-  const struct bis_watched *w = find(low, low + size, like.reg);
-  if (!w) return;
-  c->rip -= d->length;
-  stop(c, w->index, low < w->low ? w->low : low, BIS_TOUCH_UNKNOWN, &like);
-  c->rip = d->guest_next;
+RT void bis_watch_special(control *c) {
+  const struct bis_special_accesses *a = (const struct bis_special_accesses *)BIS_SPECIAL_ACCESSES;
+  for (uint64_t i = 0; i < a->count && !(c->debug.flags & BIS_DEBUG_TOUCHED); i++) {
+    uint64_t low = a->list[i].address, high = low + a->list[i].length;
+    const struct bis_watched *w = find(low, high, a->list[i].writes ? BIS_WATCH_WRITES : BIS_WATCH_READS);
+    if (w) touched(c, w, low);
+  }
 }
 
 /// Whether [low, high), which is written with what stands at `bytes`, becomes another.
@@ -112,9 +103,7 @@ RT void bis_watch_written(control *c, uint64_t address, uint64_t length, const v
     if (low < address) low = address;
     if (high > address + length) high = address + length;
     if (c->debug.flags & BIS_DEBUG_PAGE && !changes(low, high, (const uint8_t *)bytes + (low - address))) continue;
-    c->debug.flags |= BIS_DEBUG_TOUCHED;
-    c->debug.touched = w->list[i].index;
-    c->debug.touched_address = low;
+    touched(c, &w->list[i], low);
     return;
   }
 }

@@ -194,13 +194,13 @@ enum bis_debug_flags {
   BIS_DEBUG_LIVE = 32,       // a diversion: system calls go to the supervisor
   BIS_DEBUG_WATCH = 64,      // memory is watched (struct bis_watches)
   BIS_DEBUG_PAGE = 256,      // what is written is a page that others shared: only what changes counts
-  BIS_DEBUG_TOUCHED = 128,   // an event wrote to a watched range: stop on the way back to program code
+  BIS_DEBUG_TOUCHED = 128,   // an event or a special instruction touched a watched range: stop on the way back to program code
 };
 enum bis_debug_stop {        // arg0 of REASON_DEBUG
   BIS_DEBUG_AT_LEAVE = 1, BIS_DEBUG_AT_TICKS = 2, BIS_DEBUG_AT_EVENT = 3, BIS_DEBUG_AT_BREAKPOINT = 4,
   BIS_DEBUG_AT_CALL = 5, BIS_DEBUG_AT_LIVE_CALL = 6,
   BIS_DEBUG_AT_WATCH = 7,      // before an instruction that touches a watched range: arg1 index, arg2 address, arg3 enum bis_touch
-  BIS_DEBUG_AT_TOUCHED = 8,    // after an event that did: arg1, arg2
+  BIS_DEBUG_AT_TOUCHED = 8,    // after an event or a special one that did: arg1, arg2
 };
 enum bis_touch {             // how sure that is
   BIS_TOUCH_EXACT = 0,
