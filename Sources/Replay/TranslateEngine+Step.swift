@@ -182,7 +182,9 @@ extension TranslateEngine {
     return opcode == 0x9C || opcode == 0x9D || repeatedElement(bytes) != nil
   }
 
-  private static func isPrefix(_ byte: UInt8) -> Bool { [0xF2, 0xF3, 0x66, 0x67].contains(byte) || byte & 0xF0 == 0x40 }
+  private static func isPrefix(_ byte: UInt8) -> Bool {
+    [0xF2, 0xF3, 0x66, 0x67].contains(byte) || byte & 0xF0 == 0x40
+  }
 
   /// Bytes of an element of the repeated string instruction that begins so; nil: it is another instruction.
   private func repeatedElement(_ bytes: [UInt8]) -> UInt64? {

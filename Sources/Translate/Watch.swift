@@ -32,7 +32,8 @@ extension Core {
     default: break
     }
     guard let accesses = decoder.memoryAccesses(bytes(pc, view), available: i.length) else { return }
-    for a in accesses where a.writes || watching == .accesses {
+    // (Of what is read at addresses that cannot be told nothing shows afterwards.)
+    for a in accesses where a.writes || (watching == .accesses && a.form != .unknown) {
       let before = hot.at
       emitQuestion(a, i, pc)
       appendMap(host: hot.at - before, guest: 0)

@@ -10,7 +10,7 @@
 long slots[64];                 // every other one is watched
 long beside;                    // hot, near the watched ones
 unsigned char page[4096] __attribute__((aligned(4096)));
-unsigned char field[1 << 20] __attribute__((aligned(4096)));
+long field[1 << 17] __attribute__((aligned(4096)));   // (gdb takes long to print as many characters)
 __thread long mine;
 static long noise;
 
@@ -59,8 +59,8 @@ int main(void) {
   hot(1000);
   if (pipe(ends) || write(ends[1], "from a call", 11) != 11 || read(ends[0], page + 512, 11) != 11) return 1;
   memset(field, 1, 100);
-  field[1 << 19] = 2;
-  memset(field + sizeof field - 100, 3, 100);
+  field[1 << 16] = 2;
+  memset((char *)field + sizeof field - 100, 3, 100);
   pthread_t threads[2];
   for (long i = 0; i < 2; i++) pthread_create(&threads[i], NULL, work, (void *)(i + 1));
   for (long i = 0; i < 2; i++) pthread_join(threads[i], NULL);
