@@ -11,6 +11,7 @@ public enum GDBScripts {
     set tcp auto-retry off
     set stack-cache off
     set code-cache off
+    set max-value-size 67108864
 
     define when
       monitor when

@@ -43,6 +43,8 @@ public final class CodeSpace {
   }
   private var domains: [Key: DomainID] = [:]
   private var keys: [DomainID: Key] = [:]
+  /// Domains of the same code that differ in what they watch, by each of them.
+  private var variants: [DomainID: Variants] = [:]
   private var images: [Int: CodeImage] = [:]
   private let cache = TranslationCache.standard()
   let translator: Translator
@@ -96,14 +98,53 @@ public final class CodeSpace {
   }
 
   /// A range of memory that only this process has (anonymous, or written to).
-  public func privateRange(low: UInt64, high: UInt64) throws(GuestError) -> CodeRange {
-    CodeRange(low: low, high: high, domain: try make(low, high), image: nil, imageBase: 0)
+  public func privateRange(
+    low: UInt64, high: UInt64, watching: Watching = .nothing
+  ) throws(GuestError) -> CodeRange {
+    let domain = try make(low, high, watching: watching)
+    return CodeRange(low: low, high: high, domain: domain, image: nil, imageBase: 0)
   }
 
-  private func make(_ low: UInt64, _ high: UInt64, movable: Bool = false) throws(GuestError) -> DomainID {
+  private func make(
+    _ low: UInt64, _ high: UInt64, movable: Bool = false, watching: Watching = .nothing
+  ) throws(GuestError) -> DomainID {
     do throws(TranslateError) {
-      return try translator.makeDomain(low: low, high: high, movable: movable)
+      return try translator.makeDomain(low: low, high: high, movable: movable, watching: watching)
     } catch { throw .translate(error) }
+  }
+
+  // MARK: Watching
+
+  private final class Variants {
+    var list: [Watching: DomainID] = [:]
+  }
+
+  /// The domain of the same code that watches this.
+  func variant(of domain: DomainID, _ watching: Watching) throws(GuestError) -> DomainID {
+    let bounds = translator.bounds(domain)
+    if bounds.watching == watching { return domain }
+    let all = variants[domain] ?? Variants()
+    if let known = all.list[watching] { return known }
+    let made = try make(bounds.low, bounds.high, watching: watching)
+    all.list[bounds.watching] = domain
+    all.list[watching] = made
+    variants[domain] = all
+    variants[made] = all
+    keys[made] = keys[domain]
+    return made
+  }
+
+  /// A domain, and those of the same code that watch something else.
+  func allVariants(of domain: DomainID) -> [DomainID] {
+    variants[domain].map { Array($0.list.values) } ?? [domain]
+  }
+
+  /// Gives up a domain of memory that no process has any more.
+  func drop(_ domain: DomainID) {
+    for d in allVariants(of: domain) {
+      translator.dropDomain(d)
+      variants[d] = nil
+    }
   }
 }
 

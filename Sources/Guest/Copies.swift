@@ -13,24 +13,27 @@ extension GuestProcess {
     guard other.hasPrivateCode else { return }
     hasPrivateCode = true
     try forgetTargets()
+    try leave { !code.isShared($0) }
+  }
+
+  /// Whoever is to go on in translations of such domains goes on in the process's own, of the same places.
+  func leave(_ isForeign: (DomainID) -> Bool) throws(GuestError) {
+    func foreign(_ host: UInt64) -> Location? {
+      guard host != 0, let l = code.translator.locate(host: host), l.kind != .stepOn else { return nil }
+      return isForeign(l.domain) ? l : nil
+    }
     let block = control.block
-    if let l = foreign(block.pointee.resume_host, other) {
+    if let l = foreign(block.pointee.resume_host) {
       block.pointee.resume_host = try translate(l.guest, l.kind == .indirectEntry ? .indirect : .body) ?? 0
     }
     for t in 0..<control.usedThreads where control.threads[t].alive != 0 {
-      guard let l = foreign(control.threads[t].resume_host, other), l.kind == .instruction else { continue }
+      guard let l = foreign(control.threads[t].resume_host), l.kind == .instruction else { continue }
       // (one that was preempted left its address to the translated code)
       control.threads[t].rip = l.guest
       control.threads[t].resume_host = 0
     }
-    if block.pointee.vfork_depth > 0, foreign(control.vforkResume, other) != nil { control.vforkResume = 0 }
+    if block.pointee.vfork_depth > 0, foreign(control.vforkResume) != nil { control.vforkResume = 0 }
     let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
-    if foreign(r.rip, other) != nil { try restart() }
-  }
-
-  /// A place in translations of memory of the other's own.
-  private func foreign(_ host: UInt64, _ other: GuestProcess) -> Location? {
-    guard host != 0, let l = code.translator.locate(host: host), l.kind != .stepOn else { return nil }
-    return code.isShared(l.domain) ? nil : l
+    if foreign(r.rip) != nil { try restart() }
   }
 }

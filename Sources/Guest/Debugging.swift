@@ -58,7 +58,7 @@ extension GuestProcess {
   /// Fresh translations for all memory of its own.
   public func renewCode() throws(GuestError) {
     for i in ranges.indices where ranges[i].image == nil {
-      ranges[i].domain = try code.privateRange(low: ranges[i].low, high: ranges[i].high).domain
+      ranges[i].domain = try code.privateRange(low: ranges[i].low, high: ranges[i].high, watching: watching).domain
     }
     try publishRanges()
     try forgetTargets()

@@ -18,6 +18,8 @@ public final class GuestProcess {
   public var guarded: [UInt64: Int32] = [:]
   /// The program's own protection of writable executable memory.
   public var writableCode: [(low: UInt64, high: UInt64, protection: Int32)] = []
+  /// What translated code asks about: see `watch`.
+  public internal(set) var watching = Watching.nothing
   /// Something was translated from private memory.
   var hasPrivateCode = false
   /// Shared translations that this process has looked up are not its own any more. (Forgotten private ones lead on.)
@@ -142,7 +144,7 @@ public final class GuestProcess {
   /// process goes on.)
   private func drop(_ gone: [CodeRange]) {
     for r in gone where r.image == nil && !ranges.contains(where: { $0.domain == r.domain }) {
-      code.translator.dropDomain(r.domain)
+      code.drop(r.domain)
     }
   }
 
@@ -154,6 +156,7 @@ public final class GuestProcess {
 
   /// Tells the runtime about the ranges.
   public func publishRanges() throws(GuestError) {
+    if watching != .nothing { try watchRanges() }
     guard ranges.count <= Int(BIS_MAX_RANGES) else {
       throw .unsupported("more than \(BIS_MAX_RANGES) executable mappings")
     }
@@ -173,8 +176,9 @@ public final class GuestProcess {
 
   func inheritRanges(from parent: GuestProcess) throws(GuestError) {
     ranges = try parent.ranges.map { (r) throws(GuestError) -> CodeRange in
-      r.image != nil ? r : try code.privateRange(low: r.low, high: r.high)
+      r.image != nil ? r : try code.privateRange(low: r.low, high: r.high, watching: parent.watching)
     }
+    watching = parent.watching
     guarded = parent.guarded
     writableCode = parent.writableCode
     try publishRanges()
@@ -271,8 +275,10 @@ public final class GuestProcess {
   public func hasTranslated(low: UInt64, high: UInt64) -> Bool { hasPrivateCode && hasCode(low: low, high: high) }
 
   private func forget(_ r: CodeRange, _ low: UInt64, _ high: UInt64) throws(GuestError) {
-    do throws(TranslateError) { try code.translator.forget(r.domain, low: low, high: high) } catch {
-      throw .translate(error)
+    for d in code.allVariants(of: r.domain) {
+      do throws(TranslateError) { try code.translator.forget(d, low: low, high: high) } catch {
+        throw .translate(error)
+      }
     }
   }
 

@@ -33,12 +33,14 @@ public final class Region {
     let codePages = HugePages(code)
     precondition(bis_runtime_size() <= Int(BIS_RUNTIME_SIZE))
     runtime.base.copyMemory(from: bis_runtime_bytes()!, byteCount: bis_runtime_size())
+    var entries = RuntimeEntries(
+      syscall: Region.address(BIS_LABEL_SYSCALL), special: Region.address(BIS_LABEL_SPECIAL),
+      exitDirect: Region.address(BIS_LABEL_EXIT_DIRECT),
+      indirectMiss: Region.address(BIS_LABEL_INDIRECT_MISS), expired: Region.address(BIS_LABEL_EXPIRED))
+    entries.readsFSBase = Machine.readsFSBase
     translator = Translator(
       code: code.base, codeSize: code.count, domains: domains.base, domainsSize: domains.count,
-      entries: RuntimeEntries(
-        syscall: Region.address(BIS_LABEL_SYSCALL), special: Region.address(BIS_LABEL_SPECIAL),
-        exitDirect: Region.address(BIS_LABEL_EXIT_DIRECT),
-        indirectMiss: Region.address(BIS_LABEL_INDIRECT_MISS), expired: Region.address(BIS_LABEL_EXPIRED)),
+      entries: entries,
       willUse: {
         codePages.prepare($0)
         domainPages.prepare($1)
@@ -97,7 +99,7 @@ public final class Region {
     put(bytes, at: Int(BIS_TABLES_BREAKPOINTS), limit: Int(BIS_TABLES_BREAKPOINTS + BIS_TABLES_BREAKPOINTS_SIZE))
   }
 
-  private func put(_ bytes: [UInt8], at offset: Int, limit: Int) {
+  func put(_ bytes: [UInt8], at offset: Int, limit: Int) {
     precondition(offset + bytes.count <= limit)
     bytes.withUnsafeBytes {
       (tables.base + offset).copyMemory(from: $0.baseAddress!, byteCount: $0.count)

@@ -43,7 +43,7 @@ extension GuestProcess {
       // (an entry whose tick is not counted yet)
       case .state where code.translator.locate(host: r.rip)?.kind == .indirectEntry: break
       case .state:
-        if let past = code.translator.pastBreakpoint(r.rip) {
+        if let past = code.translator.pastPrefix(r.rip) {
           try kernel("set registers") { () throws(Errno) in
             var r = r
             r.rip = past

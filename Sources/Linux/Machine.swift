@@ -91,6 +91,9 @@ public enum Machine {
 
   private static let hasXSAVE = cpuid(1).ecx & 1 << 27 != 0
 
+  /// Whether the kernel lets programs use RDFSBASE (HWCAP2_FSGSBASE).
+  public static var readsFSBase: Bool { bis_hwcap2() & 2 != 0 }
+
   /// MXCSR_MASK; 0 means 0xFFBF.
   public static var mxcsrMask: UInt32 { bis_mxcsr_mask() }
   public static var processID: Int32 { Int32(bis_syscall0(Int(SYS_getpid))) }

@@ -150,6 +150,7 @@ extension ReplaySession {
       if protection & 2 != 0 { p.guest.writableCode.append((low, high, Int32(protection))) }
     }
     if let focus, focus.process === p {
+      try p.guest.watchRanges()
       for b in focus.stops.breakpoints where b.address >= low && b.address < high {
         try p.guest.insertBreakpoint(at: b.address)
       }
@@ -258,7 +259,9 @@ extension ReplaySession {
     }
     for effect in event.effects {
       switch effect {
-      case .memory(let address, let payload): try p.guest.write(address, payload.bytes)
+      case .memory(let address, let payload):
+        noteWritten(p, address, payload.bytes)
+        try p.guest.write(address, payload.bytes)
       case .registers(let values): setRegisters(p, values)
       case .extendedState(let image): try codec.write(p.guest.tid, image.bytes)
       default: break
@@ -331,7 +334,10 @@ extension ReplaySession {
     let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
     if signal == 5, try debugTrap(p, info, r) { return }
     if try awaitedAccess(p, info, r) { return }
-    if try p.guest.handleGuardedWrite(info, r) { return resume(p) }
+    if try p.guest.handleGuardedWrite(info, r) {
+      if let focus, focus.process === p { try focus.onHiddenStep?() }
+      return resume(p)
+    }
     switch p.guest.place(r.rip) {
     case .runtime:
       if try p.guest.handleGuestAccessFault(r) { return resume(p) }

@@ -38,10 +38,14 @@ final class Focus {
   /// Single steps: the moment before a signal's delivery is one of its own, whatever the stop set says, unless the step
   /// began there.
   var stepStart: Position?
+  /// With a stop at a watchpoint: what the runtime said of it.
+  var touch: Touch?
   /// Collecting: the last stop that was passed.
   var last: (position: Position, stop: Stop)?
   /// A trap in translated code: debug registers, single steps.
   var onTrap: ((ReplayedProcess, SignalInfo, Registers) throws(GuestError) -> Bool)?
+  /// An instruction was executed by a step that nobody asked for; the process goes on through the runtime.
+  var onHiddenStep: (() throws(GuestError) -> Void)?
 
   init(tape: UInt64) { self.tape = tape }
 
@@ -146,6 +150,8 @@ extension ReplaySession {
         p.control.rip = l.guest
       }
       focus.stop = .limit
+    case BIS_DEBUG_AT_WATCH, BIS_DEBUG_AT_TOUCHED:
+      return try debugTouch(p, focus)
     case BIS_DEBUG_AT_BREAKPOINT:
       focus.stop = .breakpoint(p.control.rip)
     case BIS_DEBUG_AT_CALL, BIS_DEBUG_AT_LIVE_CALL:

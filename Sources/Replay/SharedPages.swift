@@ -10,7 +10,9 @@ extension ReplaySession {
     let event = try checked { () throws(ReplayError) in try p.takeEvent() }
     for effect in event.effects {
       switch effect {
-      case .memory(let address, let payload): try p.guest.write(address, payload.bytes)
+      case .memory(let address, let payload):
+        noteWritten(p, address, payload.bytes, isPage: true)
+        try p.guest.write(address, payload.bytes)
       case .map(let mapping): try mapPage(p, mapping, event.head.value2 & 7)
       default: break
       }
@@ -74,7 +76,9 @@ extension ReplaySession {
       // (the access may stand in code that is forgotten)
       if head.value2 & 4 != 0, p.guest.place(r.rip) == .translated { try p.guest.restart() }
       try applyPage(p)
-      return try settle(p, restarts: false)
+      // (What is told on the way back to program code needs one.)
+      let tells = p.control.block.pointee.debug.flags & UInt64(BIS_DEBUG_TOUCHED.rawValue) != 0
+      return try settle(p, restarts: tells && p.guest.place(r.rip) == .translated)
     } else {
       guard p.control.ticks == head.ticks else {
         throw divergence(p, "shared memory changed at tick \(head.ticks); the replay is at \(p.control.ticks)")

@@ -97,6 +97,7 @@ extension TranslateEngine {
     let saved = DuringDiversion(
       focus: focus, isAtLeave: isAtLeave, endStop: endStop, breakpoints: armed.breakpoints)
     other.onTrap = focus.onTrap
+    other.onHiddenStep = focus.onHiddenStep
     focus = other
     session.focus = other
     isAtLeave = false

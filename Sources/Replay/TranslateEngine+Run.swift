@@ -29,6 +29,8 @@ extension TranslateEngine {
     focus.stepStart = nil
     touched = nil
     callUnderWay = nil
+    ahead = []
+    focus.touch = nil
     focus.passedEvent = nil
     if case .none = focus.pending {} else { focus.passedEvent = position.event }
     if reportedSignal == position { focus.passedEvent = position.event }
@@ -38,9 +40,12 @@ extension TranslateEngine {
     debug.pointee.debug.flags = 0
     if collecting { debug.pointee.debug.flags |= UInt64(BIS_DEBUG_COLLECT.rawValue) }
     if stops.systemCalls != nil { debug.pointee.debug.flags |= UInt64(BIS_DEBUG_CALLS.rawValue) }
+    if process.guest.watching != .nothing { debug.pointee.debug.flags |= UInt64(BIS_DEBUG_WATCH.rawValue) }
+    takeUntold()
   }
 
   func finish() {
+    keepUntold()
     control.block.pointee.debug.flags = 0
     session.takeEcho(process)
     focus.eventLimit = nil
@@ -166,8 +171,9 @@ extension TranslateEngine {
       case .breakpoint, .systemCallEntry:
         if let stop = try passOrStop(focus.stop!, start) { return stop }
       case .watchpoint:
-        try finishInstruction()
+        if focus.touch == nil { try finishInstruction() } else if let stop = try finishTouch() { return stop }
         if let stop = reportTouch() { return stop }
+        if isLimitPassed { return .limit }
       case .exited, .killed, .exec, .cutOff:
         endStop = focus.stop
         return focus.stop!
@@ -177,6 +183,13 @@ extension TranslateEngine {
         throw .gone
       }
     }
+  }
+
+  /// On the way over an instruction the limit of the leg was met.
+  private var isLimitPassed: Bool {
+    let flags = control.block.pointee.debug.flags
+    return flags & UInt64(BIS_DEBUG_TICKS.rawValue) == 0
+      || focus.eventLimit != nil && flags & UInt64(BIS_DEBUG_EVENT.rawValue) == 0
   }
 
   /// The stop at hand is the one after a system call that was reported at its entry.

@@ -17,23 +17,26 @@ extension TranslateEngine {
     let before = position
     if isAtEnd, let endStop { return endStop }
     focus.stepStart = before
+    ahead = []
     defer { focus.stepStart = nil }
     try leaveOverwritten()
     if try isInRuntime() {
       if !isAtLeave, let stop = try toLeave(from: start) { return stop }
-      if position != before { return .limit }
+      if position != before { return reportStep(.limit) }
       try enterTranslated()
     }
     isAtLeave = false
     let stop = try walk(from: before, start)
-    if stop == .limit, let t = touched {
-      touched = nil
-      if focus.isCollecting {
-        focus.last = (position, .watchpoint(t.watchpoint, address: t.address))
-      } else {
-        return .watchpoint(t.watchpoint, address: t.address)
-      }
-    }
+    if stop == .limit, touched == nil { try confirmAhead() }
+    return reportStep(stop)
+  }
+
+  /// What an instruction touched is its stop, unless something else stopped it.
+  private func reportStep(_ stop: Stop) -> Stop {
+    guard stop == .limit, let t = touched else { return stop }
+    touched = nil
+    guard focus.isCollecting else { return .watchpoint(t.watchpoint, address: t.address) }
+    focus.last = (position, .watchpoint(t.watchpoint, address: t.address))
     return stop
   }
 
@@ -46,7 +49,7 @@ extension TranslateEngine {
   }
 
   /// Lets the runtime finish what it is at, up to its way out. nil: it is there.
-  private func toLeave(from start: Position) throws(GuestError) -> Stop? {
+  func toLeave(from start: Position) throws(GuestError) -> Stop? {
     while true {
       control.block.pointee.debug.flags |= UInt64(BIS_DEBUG_STEP.rawValue)
       try session.goOn(focus, process)
@@ -59,7 +62,7 @@ extension TranslateEngine {
         return .limit
       case .breakpoint, .systemCallEntry:
         if position != start, case .breakpoint = focus.stop { return focus.stop! }
-      case .watchpoint: break
+      case .watchpoint: try noteAhead()
       case .exited, .killed, .exec, .cutOff:
         endStop = focus.stop
         return focus.stop!
@@ -70,7 +73,7 @@ extension TranslateEngine {
   }
 
   /// From the runtime's way out into translated code, without running an instruction.
-  private func enterTranslated() throws(GuestError) {
+  func enterTranslated() throws(GuestError) {
     let host = control.block.pointee.resume_host
     guard process.guest.place(host) == .translated else { throw .unsupported("a step to an unknown place") }
     try kernel("set registers") { () throws(Errno) in
@@ -84,7 +87,7 @@ extension TranslateEngine {
   }
 
   /// Steps host instructions until the program is at its next instruction.
-  private func walk(from before: Position, _ start: Position) throws(GuestError) -> Stop {
+  func walk(from before: Position, _ start: Position) throws(GuestError) -> Stop {
     for _ in 0..<100_000 {
       let status = try hostStep()
       let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
@@ -130,6 +133,11 @@ extension TranslateEngine {
     focus.stop = nil
     try session.serve(process, status)
     if focus.stop == nil { try session.loop() }
+    while case .watchpoint = focus.stop {
+      try noteAhead()
+      control.block.pointee.debug.flags |= UInt64(BIS_DEBUG_STEP.rawValue)
+      try session.goOn(focus, process)
+    }
     switch focus.stop {
     case .limit:
       if case .none = focus.pending {
@@ -170,14 +178,37 @@ extension TranslateEngine {
   /// for the program's own (arch/x86/kernel/step.c, is_setting_trap_flag).
   private func needsWhole(_ host: UInt64) -> Bool {
     guard let bytes = try? process.guest.read(host, 4) else { return false }
-    var i = 0
-    var isRepeated = false
-    while i < 3, [0xF2, 0xF3, 0x66, 0x67].contains(bytes[i]) || bytes[i] & 0xF0 == 0x40 {
-      if bytes[i] == 0xF2 || bytes[i] == 0xF3 { isRepeated = true }
-      i += 1
+    let opcode = bytes.first { !Self.isPrefix($0) }
+    return opcode == 0x9C || opcode == 0x9D || repeatedElement(bytes) != nil
+  }
+
+  private static func isPrefix(_ byte: UInt8) -> Bool {
+    [0xF2, 0xF3, 0x66, 0x67].contains(byte) || byte & 0xF0 == 0x40
+  }
+
+  /// Bytes of an element of the repeated string instruction that begins so; nil: it is another instruction.
+  private func repeatedElement(_ bytes: [UInt8]) -> UInt64? {
+    let prefixes = bytes.prefix { Self.isPrefix($0) }
+    guard prefixes.count < bytes.count, prefixes.contains(where: { $0 == 0xF2 || $0 == 0xF3 }) else { return nil }
+    let opcode = bytes[prefixes.count]
+    guard [0xA4, 0xA5, 0xA6, 0xA7, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF].contains(opcode) else { return nil }
+    if opcode & 1 == 0 { return 1 }
+    return prefixes.contains { $0 & 0xF8 == 0x48 } ? 8 : prefixes.contains(0x66) ? 2 : 4
+  }
+
+  /// A trap of a debug register before an instruction that repeats: whether some of it is done. (SDM vol. 3, 18.3.1.1: the
+  /// resume flag tells; not in every virtual machine.)
+  private func isAmidRepeat(_ r: Registers) -> Bool {
+    guard process.guest.place(r.rip) == .translated, let bytes = try? process.guest.read(r.rip, 4),
+      let size = repeatedElement(bytes)
+    else { return false }
+    if r.rflags & 0x10000 != 0 { return true }
+    guard let t = touched else { return false }
+    let end = min(t.address &+ 8, t.watchpoint.address &+ t.watchpoint.length)
+    return [r[6], r[7]].contains { pointer in
+      let element = r.rflags & 0x400 != 0 ? pointer &+ size : pointer &- size
+      return element < end && element &+ size > t.address
     }
-    if bytes[i] == 0x9C || bytes[i] == 0x9D { return true }
-    return isRepeated && [0xA4, 0xA5, 0xA6, 0xA7, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF].contains(bytes[i])
   }
 
   private func runToHost(_ host: UInt64) throws(GuestError) -> WaitStatus {
@@ -196,7 +227,7 @@ extension TranslateEngine {
       _ = try toLeave(from: position)
       return
     }
-    let isInRepeat = r.rflags & 0x10000 != 0 && needsWhole(r.rip)
+    let isInRepeat = isAmidRepeat(r)
     if !isInRepeat, let l = session.region.translator.locate(host: r.rip), l.kind == .instruction,
       case .state = process.guest.capture(r)
     {

@@ -9,6 +9,8 @@ struct Armed {
   /// Addresses with a way into the runtime.
   var addresses: Set<UInt64> = []
   var watchpoints: [Watchpoint] = []
+  /// Those that the tables of watched memory were made for.
+  var tables: [Watchpoint] = []
   /// The process whose debug registers are set.
   var process: ThreadID?
 }
@@ -16,8 +18,12 @@ struct Armed {
 /// Breakpoints and watchpoints.
 extension TranslateEngine {
   func arm(_ stops: StopSet) throws(GuestError) {
+    var isOtherCode = false
+    if stops.watchpoints != armed.watchpoints || armed.process != tid {
+      isOtherCode = try armWatchpoints(stops.watchpoints)
+    }
     if stops.breakpoints != armed.breakpoints { try armBreakpoints(stops.breakpoints) }
-    if stops.watchpoints != armed.watchpoints || armed.process != tid { try armWatchpoints(stops.watchpoints) }
+    if isOtherCode { for a in armed.addresses { try process.guest.insertBreakpoint(at: a) } }
   }
 
   private func armBreakpoints(_ list: [Breakpoint]) throws(GuestError) {
@@ -41,6 +47,7 @@ extension TranslateEngine {
   }
 
   // MARK: Debug registers (SDM vol. 3, 18.2): 0 to 2 for watchpoints, 3 for the engine's own stops
+  // When they do not hold all watchpoints, the process runs code that asks (Translate/Watch.swift).
 
   static let watchRegisters = 3
 
@@ -59,7 +66,8 @@ extension TranslateEngine {
     return out
   }
 
-  private func armWatchpoints(_ list: [Watchpoint]) throws(GuestError) {
+  /// True when the process runs other code from here on.
+  private func armWatchpoints(_ list: [Watchpoint]) throws(GuestError) -> Bool {
     var wanted: [(address: UInt64, control: UInt64)] = []
     for w in list {
       for piece in Self.pieces(w.address, w.length) {
@@ -67,8 +75,11 @@ extension TranslateEngine {
         wanted.append((piece.address, length << 2 | (w.kind == .write ? 1 : 3)))
       }
     }
-    guard wanted.count <= Self.watchRegisters else {
-      throw .unsupported("watchpoints on more than \(Self.watchRegisters * 8) bytes are not in this version")
+    var watching = Watching.nothing
+    if wanted.count > min(watchRegisterLimit, Self.watchRegisters) {
+      watching = list.contains { $0.kind != .write } ? .accesses : .writes
+      wanted = []
+      try fillTables(list)
     }
     for i in 0..<Self.watchRegisters {
       if i < wanted.count {
@@ -79,6 +90,19 @@ extension TranslateEngine {
     }
     armed.watchpoints = list
     armed.process = tid
+    return try process.guest.watch(watching)
+  }
+
+  private func fillTables(_ list: [Watchpoint]) throws(GuestError) {
+    if armed.tables == list { return }
+    armed.tables = []
+    let ranges = list.map {
+      WatchedRange(
+        low: $0.address, high: $0.address.addingReportingOverflow($0.length).overflow ? .max : $0.address + $0.length,
+        reads: $0.kind != .write, writes: $0.kind != .read)
+    }
+    guard session.region.setWatched(ranges) else { throw .unsupported("too many watchpoints") }
+    armed.tables = list
   }
 
   func setDebugRegister(_ n: Int, _ address: UInt64, control: UInt64) throws(GuestError) {
@@ -103,7 +127,7 @@ extension TranslateEngine {
 
   /// Which watchpoint the last trap was about, if any: kept in `touched`.
   func noteTouch() throws(GuestError) {
-    guard !armed.watchpoints.isEmpty else { return }
+    guard !armed.watchpoints.isEmpty, process.guest.watching == .nothing else { return }
     let base = Ptrace.debugRegisterOffset
     let hit = try kernel("read a debug register") { () throws(Errno) in
       let six = try Ptrace.peekUser(tid, offset: base + 48)
@@ -125,6 +149,7 @@ extension TranslateEngine {
     case 4:  // TRAP_HWBKPT
       try noteTouch()
       guard let t = touched else { return false }
+      focus.touch = nil
       focus.stop = .watchpoint(t.watchpoint, address: t.address)
       return true
     case 0x80 where p.guest.place(r.rip) == .translated:

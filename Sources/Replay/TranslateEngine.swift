@@ -25,6 +25,12 @@ public final class TranslateEngine: Engine {
   var armed = Armed()
   /// A watchpoint was touched by the instruction under way.
   var touched: (watchpoint: Watchpoint, address: UInt64)?
+  /// What the instruction under way is about to touch, as code that asks has told.
+  var ahead: [Ahead] = []
+  /// A touch that was not reported yet when the last run stopped for something else.
+  var untold: (position: Position, watchpoint: Watchpoint, address: UInt64)?
+  /// Debug registers that watchpoints may take (at most 3); without them code asks before it touches memory.
+  public var watchRegisterLimit = 3
   /// A system call that was reported at its entry.
   var callUnderWay: (number: UInt32, thread: Int32)?
   /// Ticks to run before looking up.
@@ -66,6 +72,7 @@ public final class TranslateEngine: Engine {
     }
     isAtLeave = true
     focus.onTrap = { [unowned self] (p, info, r) throws(GuestError) in try self.trapped(p, info, r) }
+    focus.onHiddenStep = { [unowned self] () throws(GuestError) in try self.steppedBehind() }
   }
 
   deinit { close() }

@@ -173,6 +173,10 @@ RT void bis_on_special(control *c) {
     }
     return;
   }
+  if (d->op >= BIS_SPECIAL_WATCH) {
+    bis_watch(c, d);
+    return;
+  }
   if (d->op == BIS_SPECIAL_INT80) {
     bis_int80(c, d);
     return;
@@ -183,6 +187,7 @@ RT void bis_on_special(control *c) {
     return;
   }
   int outcome = bis_special(c, d);
+  if (outcome == 0 && c->debug.flags & BIS_DEBUG_WATCH) bis_watch_special(c);
   if (outcome == 1) {
     if (live) return;
     bis_record_special(c, d);

@@ -10,6 +10,12 @@ RT static int stop(control *c, enum bis_debug_stop at) {
 
 RT int bis_debug_leave(control *c) {
   struct bis_debug *d = &c->debug;
+  if (d->flags & BIS_DEBUG_TOUCHED) {
+    d->flags &= ~(uint64_t)BIS_DEBUG_TOUCHED;
+    c->arg[1] = d->touched;
+    c->arg[2] = d->touched_address;
+    return stop(c, BIS_DEBUG_AT_TOUCHED);
+  }
   if (d->flags & BIS_DEBUG_STEP) {
     d->flags &= ~(uint64_t)BIS_DEBUG_STEP;
     return stop(c, BIS_DEBUG_AT_LEAVE);

@@ -48,7 +48,9 @@ RT static void replay_page(control *c, const struct bis_event *e) {
       return;
     }
     uint32_t size = r->size;
+    if (c->debug.flags & BIS_DEBUG_WATCH) c->debug.flags |= BIS_DEBUG_PAGE;
     replay_effect(c, r);
+    c->debug.flags &= ~(uint64_t)BIS_DEBUG_PAGE;
     c->ring_pos += size;
   }
   if (!(rights & PROT_WRITE_)) bis_raw6(SYS_mprotect_, (long)address, (long)length, (long)rights, 0, 0, 0);
@@ -149,6 +151,7 @@ RT static int replay_effect(control *c, const struct bis_record *r) {
     }
     if (x->length <= 32 && same_bytes((const uint8_t *)x->address, (const uint8_t *)((const struct bis_effect_memory *)r + 1), x->length))
       return 0;  // (it may be read-only: a call that reports a time left does not fail then)
+    if (c->debug.flags & BIS_DEBUG_WATCH) bis_watch_written(c, x->address, x->length, (const struct bis_effect_memory *)r + 1);
     copy_bytes((void *)x->address, (const struct bis_effect_memory *)r + 1, x->length);
     return 0;
   case BIS_KIND_MAP:

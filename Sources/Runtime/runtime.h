@@ -98,6 +98,10 @@ int bis_replay_preempt(control *c);   // 0: not a thread switch
 int bis_debug_leave(control *c);      // on the way back to program code; 1: it stopped
 int bis_debug_call(control *c, const struct bis_descriptor *d); // before a system call; 1: it is done (a diversion's)
 int bis_breakpoint(control *c, uint64_t address); // 1: stop here
+// Watched memory (watch.c).
+void bis_watch(control *c, const struct bis_descriptor *d);         // before an instruction that may touch some
+void bis_watch_special(control *c);                         // after a special one
+void bis_watch_written(control *c, uint64_t address, uint64_t length, const void *bytes); // by an event, in a moment
 void bis_switch_stack(uint64_t *save, uint64_t to); // runtime stacks of threads in replay
 void bis_replay_take_turn(control *c);  // consumes the SWITCH event of the current thread
 // Where threads run (affinity.c).

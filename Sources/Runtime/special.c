@@ -10,6 +10,7 @@
 #define HOST_IMAGE    ((uint8_t *)(BIS_SCRATCH))
 #define PROFILE_IMAGE ((uint8_t *)(BIS_SCRATCH + 0x10000))
 #define GUEST_HEADER  ((uint64_t *)(BIS_SCRATCH + 0x20000))
+#define ACCESSES      ((struct bis_special_accesses *)BIS_SPECIAL_ACCESSES)
 #define SECOND_IMAGE  ((uint8_t *)(BIS_SCRATCH + 0x21000))
 
 // The legacy region and the header (SDM vol. 1, 13.4.1, 13.4.2).
@@ -44,6 +45,26 @@ OUTLINE void bis_guest_copy_out(uint64_t guest, const void *source, uint64_t cou
 
 OUTLINE void bis_guest_copy_in(void *destination, uint64_t guest, uint64_t count) {
   __asm__ volatile("cld; rep movsb" : "+D"(destination), "+S"(guest), "+c"(count) : : "memory", "cc");
+}
+
+// The program's memory, with a note of what was touched.
+LOCAL void note(uint64_t guest, uint64_t count, uint64_t writes) {
+  struct bis_special_accesses *a = ACCESSES;
+  if (a->count == sizeof a->list / sizeof a->list[0]) return;
+  struct bis_special_access *e = &a->list[a->count++];
+  e->address = guest;
+  e->length = count;
+  e->writes = writes;
+}
+
+LOCAL void copy_out(uint64_t guest, const void *source, uint64_t count) {
+  bis_guest_copy_out(guest, source, count);
+  note(guest, count, 1);
+}
+
+LOCAL void copy_in(void *destination, uint64_t guest, uint64_t count) {
+  bis_guest_copy_in(destination, guest, count);
+  note(guest, count, 0);
 }
 
 LOCAL uint64_t get64(const void *p) { return *(const volatile uint64_t *)p; }
@@ -188,11 +209,11 @@ LOCAL uint64_t requested(struct bis_control *c) {
 // The parts of the legacy region that `mask` (x87, SSE) covers; MXCSR and its mask if `mxcsr`.
 LOCAL void write_legacy(uint64_t address, const uint8_t *image, uint64_t mask, int mxcsr) {
   if (mask & X87) {
-    bis_guest_copy_out(address, image, OFFSET_MXCSR);
-    bis_guest_copy_out(address + OFFSET_ST, image + OFFSET_ST, OFFSET_XMM - OFFSET_ST);
+    copy_out(address, image, OFFSET_MXCSR);
+    copy_out(address + OFFSET_ST, image + OFFSET_ST, OFFSET_XMM - OFFSET_ST);
   }
-  if (mxcsr) bis_guest_copy_out(address + OFFSET_MXCSR, image + OFFSET_MXCSR, 8);
-  if (mask & SSE) bis_guest_copy_out(address + OFFSET_XMM, image + OFFSET_XMM, END_XMM - OFFSET_XMM);
+  if (mxcsr) copy_out(address + OFFSET_MXCSR, image + OFFSET_MXCSR, 8);
+  if (mask & SSE) copy_out(address + OFFSET_XMM, image + OFFSET_XMM, END_XMM - OFFSET_XMM);
 }
 
 // Standard format. XSAVEOPT (never shown to programs) additionally leaves out initial components.
@@ -200,18 +221,18 @@ LOCAL int do_xsave(struct bis_control *c, int init_optimisation) {
   const struct bis_tables_header *h = tables();
   uint64_t address = c->spill[BIS_SPILL_A], rfbm = requested(c);
   if (address & 63) return BIS_SPECIAL_RAISE_GP;
-  bis_guest_copy_in(GUEST_HEADER, address + OFFSET_XSTATE_BV, 8);
+  copy_in(GUEST_HEADER, address + OFFSET_XSTATE_BV, 8);
   uint8_t *image = PROFILE_IMAGE;
   uint64_t in_use = canonical_image(c, image);
   uint64_t written = init_optimisation ? rfbm & in_use : rfbm;
   write_legacy(address, image, written, (rfbm & (SSE | AVX)) != 0);
   for (uint32_t i = 0; i < h->component_count && i < 32; i++) {
     const struct bis_xcomponent *x = &h->components[i];
-    if (written >> x->number & 1) bis_guest_copy_out(address + x->offset, image + x->offset, x->size);
+    if (written >> x->number & 1) copy_out(address + x->offset, image + x->offset, x->size);
   }
   // Bits outside RFBM keep what memory says; XCOMP_BV and the rest of the header are not written.
   put64(GUEST_HEADER, (get64(GUEST_HEADER) & ~rfbm) | (in_use & rfbm));
-  bis_guest_copy_out(address + OFFSET_XSTATE_BV, GUEST_HEADER, 8);
+  copy_out(address + OFFSET_XSTATE_BV, GUEST_HEADER, 8);
   return BIS_SPECIAL_DONE;
 }
 
@@ -227,12 +248,12 @@ LOCAL int do_xsavec(struct bis_control *c) {
     const struct bis_xcomponent *x = &h->components[i];
     if (!(rfbm >> x->number & 1)) continue;
     if (x->aligned) offset = (offset + 63) & ~63ull;
-    if (saved >> x->number & 1) bis_guest_copy_out(address + offset, image + x->offset, x->size);
+    if (saved >> x->number & 1) copy_out(address + offset, image + x->offset, x->size);
     offset += x->size;
   }
   put64(GUEST_HEADER, saved);
   put64(GUEST_HEADER + 1, rfbm | COMPACTED);
-  bis_guest_copy_out(address + OFFSET_XSTATE_BV, GUEST_HEADER, 16);
+  copy_out(address + OFFSET_XSTATE_BV, GUEST_HEADER, 16);
   return BIS_SPECIAL_DONE;
 }
 
@@ -289,7 +310,7 @@ LOCAL void read_components(uint64_t address, uint64_t restored, uint64_t xcomp_b
       offset = compact;
       compact += x->size;
     }
-    if (restored >> x->number & 1) bis_guest_copy_in(PROFILE_IMAGE + x->offset, address + offset, x->size);
+    if (restored >> x->number & 1) copy_in(PROFILE_IMAGE + x->offset, address + offset, x->size);
   }
 }
 
@@ -322,21 +343,21 @@ LOCAL void load_state(const uint8_t *image, uint64_t rfbm, uint64_t restored, ui
 LOCAL int do_xrstor(struct bis_control *c) {
   uint64_t address = c->spill[BIS_SPILL_A], rfbm = requested(c);
   if (address & 63) return BIS_SPECIAL_RAISE_GP;
-  bis_guest_copy_in(GUEST_HEADER, address + OFFSET_XSTATE_BV, 64);
+  copy_in(GUEST_HEADER, address + OFFSET_XSTATE_BV, 64);
   if (header_is_bad(c, GUEST_HEADER)) return BIS_SPECIAL_RAISE_GP;
   uint64_t xcomp_bv = get64(GUEST_HEADER + 1), restored = rfbm & get64(GUEST_HEADER);
   // MXCSR: the standard form loads it with SSE or AVX, whatever XSTATE_BV says; the compacted form belongs to SSE.
   int loads_mxcsr = xcomp_bv & COMPACTED ? (restored & SSE) != 0 : (rfbm & (SSE | AVX)) != 0;
   uint8_t *image = PROFILE_IMAGE;
   if (loads_mxcsr) {
-    bis_guest_copy_in(image + OFFSET_MXCSR, address + OFFSET_MXCSR, 4);
+    copy_in(image + OFFSET_MXCSR, address + OFFSET_MXCSR, 4);
     if (get32(image + OFFSET_MXCSR) & ~tables()->mxcsr_mask) return BIS_SPECIAL_RAISE_GP;
   }
   if (restored & X87) {
-    bis_guest_copy_in(image, address, OFFSET_MXCSR);
-    bis_guest_copy_in(image + OFFSET_ST, address + OFFSET_ST, OFFSET_XMM - OFFSET_ST);
+    copy_in(image, address, OFFSET_MXCSR);
+    copy_in(image + OFFSET_ST, address + OFFSET_ST, OFFSET_XMM - OFFSET_ST);
   }
-  if (restored & SSE) bis_guest_copy_in(image + OFFSET_XMM, address + OFFSET_XMM, END_XMM - OFFSET_XMM);
+  if (restored & SSE) copy_in(image + OFFSET_XMM, address + OFFSET_XMM, END_XMM - OFFSET_XMM);
   read_components(address, restored, xcomp_bv);
   host_save(X87 | SSE);
   uint32_t mxcsr = get32(HOST_IMAGE + OFFSET_MXCSR);
@@ -368,14 +389,14 @@ LOCAL int do_fxsave(struct bis_control *c) {
   if (address & 15) return BIS_SPECIAL_RAISE_GP;
   __asm__ volatile("fxsave64 (%0)" : : "r"(HOST_IMAGE) : "memory");
   canonical_legacy(PROFILE_IMAGE, HOST_IMAGE);
-  bis_guest_copy_out(address, PROFILE_IMAGE, END_XMM);
+  copy_out(address, PROFILE_IMAGE, END_XMM);
   return BIS_SPECIAL_DONE;
 }
 
 LOCAL int do_fxrstor(struct bis_control *c) {
   uint64_t address = c->spill[BIS_SPILL_A];
   if (address & 15) return BIS_SPECIAL_RAISE_GP;
-  bis_guest_copy_in(PROFILE_IMAGE, address, END_XMM);
+  copy_in(PROFILE_IMAGE, address, END_XMM);
   uint32_t mxcsr = get32(PROFILE_IMAGE + OFFSET_MXCSR);
   if (mxcsr & ~tables()->mxcsr_mask) return BIS_SPECIAL_RAISE_GP;
   __asm__ volatile("fxsave64 (%0)" : : "r"(HOST_IMAGE) : "memory");
@@ -409,7 +430,7 @@ LOCAL int do_fnstenv(struct bis_control *c, int small) {
     __asm__ volatile("fnstenv (%0); fldenv (%0)" : : "r"(image) : "memory");
   }
   forget_environment(image, small);
-  bis_guest_copy_out(c->spill[BIS_SPILL_A], image, small ? 14 : 28);
+  copy_out(c->spill[BIS_SPILL_A], image, small ? 14 : 28);
   __asm__ volatile("fnstenv (%0)" : : "r"(SECOND_IMAGE) : "memory");
   return BIS_SPECIAL_DONE;
 }
@@ -423,7 +444,7 @@ LOCAL int do_fnsave(struct bis_control *c, int small) {
     __asm__ volatile("fnsave (%0); frstor (%0)" : : "r"(image) : "memory");
   }
   forget_environment(image, small);
-  bis_guest_copy_out(c->spill[BIS_SPILL_A], image, small ? 94 : 108);
+  copy_out(c->spill[BIS_SPILL_A], image, small ? 94 : 108);
   __asm__ volatile("fninit" : : : "memory");
   return BIS_SPECIAL_DONE;
 }
@@ -537,6 +558,7 @@ LOCAL int do_xsave_family(struct bis_control *c, const struct bis_descriptor *d)
 }
 
 RUNTIME int bis_special(struct bis_control *c, const struct bis_descriptor *d) {
+  ACCESSES->count = 0;
   switch (d->op) {
     case BIS_SPECIAL_CPUID: do_cpuid(c); return BIS_SPECIAL_DONE;
     case BIS_SPECIAL_RDTSC: case BIS_SPECIAL_RDTSCP:

@@ -16,6 +16,11 @@ enum bis_special_result {
   BIS_SPECIAL_CALLER = 5,    // not for this file (INT80, unknown op)
 };
 
+// What the last one touched of the program's memory.
+struct bis_special_access { uint64_t address, length, writes; };
+struct bis_special_accesses { uint64_t count; struct bis_special_access list[60]; };
+#define BIS_SPECIAL_ACCESSES (BIS_SCRATCH + 0x20100)
+
 // Executes the instruction of d on the registers in c (rcx in gpr[1], not in spill[RCX]); does not advance c->rip.
 // Must be called with the program's vector and x87 state live in the CPU; leaves there what the instruction leaves.
 // On a result of 2 or more, and when the operand faults, nothing of the register state has changed.

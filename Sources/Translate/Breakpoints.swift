@@ -140,10 +140,20 @@ extension Core {
     return false
   }
 
-  func pastBreakpoint(_ host: UInt64) -> UInt64? {
-    guard !breakpoints.split.isEmpty else { return nil }
-    let found = breakpoints.places.contains { $0.entries.contains { program($0) == host } }
-    return found ? host + UInt64(Self.entryLength) : nil
+  func pastPrefix(_ host: UInt64) -> UInt64? {
+    guard let (c, u) = unitAndChunk(at: host), offset(host) >= u.body else { return nil }
+    let maps = mapBase(c)
+    var map = Int(u.map)
+    let mapEnd = map + Int(u.mapCount)
+    var start = u.body
+    while map < mapEnd, program(start) <= host {
+      let at = start
+      let step = Self.readMap(maps, &map)
+      start += UInt32(step.host)
+      // (The jump at a unit's end stands for no instruction, either.)
+      if program(at) == host { return step.guest == 0 && map < mapEnd ? program(start) : nil }
+    }
+    return nil
   }
 
   func templateEnd(_ host: UInt64) -> UInt64? {

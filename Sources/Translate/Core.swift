@@ -11,7 +11,9 @@ enum Window {
   static let spillTarget = spill + 8
   static let spillA = spill + 16
   static let spillB = spill + 24
+  static let spillC = spill + 32
   static let spillEnd = spill + 64
+  static let fsBase = base + 0x90
   static let gsBase = base + 0x98
   static let tick = base + 0x100
   /// gs-relative displacement of the fast table.
@@ -25,8 +27,8 @@ struct Core {
   /// Program-side address of the code cache.
   static let codeBase: UInt64 = 0x5554_E000_0000
   static let domainsBase: UInt64 = 0x5554_D800_0000
-  /// Most instructions and guest bytes in one unit.
-  static let unitLimit = 128
+  /// Most instructions in one unit; fewer where each may take 200 bytes.
+  @inline(__always) func unitLimit(_ d: Int) -> Int { domains[d].watching == .nothing ? 128 : 32 }
   /// Room that must be left in a chunk for hot and for cold code before a unit is begun.
   static let reserve = 16 << 10
 

@@ -28,7 +28,8 @@ extension Core {
   private func reaches(_ u: Unit, _ low: UInt64, _ high: UInt64) -> Bool {
     var map = Int(u.map)
     var guest = heads[Int(u.head)].guest
-    for _ in 0..<u.mapCount {
+    let mapEnd = map + Int(u.mapCount)
+    while map < mapEnd {
       // (An instruction has at most 15 bytes; how many, the map does not say of the last one.)
       if guest &+ 15 > low && guest < high { return true }
       guest = guest &+ UInt64(bitPattern: Self.readMap(maps.base, &map).guest)

@@ -123,7 +123,8 @@ extension Core {
 
   /// Instructions of a template that are not the guest's own access.
   private func isPlumbing(_ i: Instruction, _ slot: Int?) -> Bool {
-    if slot != nil { return true }
+    // (The program's GS base is virtual: what is addressed by GS is ours.)
+    if slot != nil || i.segmentGS { return true }
     switch i.shape {
     case .jmp, .jmpIndirect, .jcc, .lea, .loop: return true
     default: break

@@ -257,7 +257,8 @@ private struct SnapshotWriter {
     var at = Int(u.map)
     var guest = core.heads[Int(u.head)].guest
     var last = UInt64.max
-    for _ in 0..<u.mapCount {
+    let end = at + Int(u.mapCount)
+    while at < end {
       let first = guest &- view.base
       // Instructions are up to 15 bytes long.
       if (first &+ 14) >> 12 != last {

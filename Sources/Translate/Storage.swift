@@ -129,7 +129,7 @@ struct Unit: BitwiseCopyable {
   var body: UInt32
   var end: UInt32
   var head: UInt32
-  /// Where its instruction map begins in `Core.maps`, and how many entries it has.
+  /// Where its instruction map begins in `Core.maps`, and how many bytes it has.
   var map: UInt64
   var mapCount: UInt32
 }
@@ -144,6 +144,7 @@ struct Domain {
   let low: UInt64
   let high: UInt64
   let area: Int
+  var watching = Watching.nothing
   var alive = true
   /// Offset of the shared table in the domains area.
   var table: Int

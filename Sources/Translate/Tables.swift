@@ -8,7 +8,10 @@ extension Core {
   @inline(__always)
   static func hash(_ guest: UInt64) -> Int { Int((guest &* 0x9E37_79B9_7F4A_7C15) >> 32) }
 
-  mutating func makeDomain(low: UInt64, high: UInt64, movable: Bool) throws(TranslateError) -> DomainID {
+  mutating func makeDomain(
+    low: UInt64, high: UInt64, movable: Bool, watching: Watching = .nothing
+  ) throws(TranslateError) -> DomainID {
+    precondition(!movable || watching == .nothing, "code that is saved watches nothing")
     var size = 256
     while size < 1 << 20 && UInt64(size) * 64 < high &- low { size *= 2 }
     let table = try allocateTable(size)
@@ -17,9 +20,14 @@ extension Core {
     if movable { areas.append(Area(notes: Pool(capacity: 1024), isMovable: true)) }
     domains.append(
       Domain(
-        low: low, high: high, area: movable ? areas.count - 1 : 0, table: table, mask: size - 1, slots: slots,
-        slotMask: 1023))
+        low: low, high: high, area: movable ? areas.count - 1 : 0, watching: watching, table: table, mask: size - 1,
+        slots: slots, slotMask: 1023))
     return DomainID(UInt32(domains.count - 1))
+  }
+
+  func bounds(_ domain: DomainID) -> (low: UInt64, high: UInt64, watching: Watching) {
+    let d = domains[Int(domain.number)]
+    return (d.low, d.high, d.watching)
   }
 
   func tableInfo(_ domain: DomainID) -> (table: UInt64, mask: UInt64) {

@@ -25,7 +25,10 @@ extension Core {
     case .jcc: emitJcc(d, i, target, kind, view)
     case .loop: emitLoop(d, i, target, kind, code, view)
     case .jmp:
-      if canFollow(d, pc, target, view) { return .follow(target) }
+      if canFollow(d, pc, target, view) {
+        hot.nops(1)  // a place of its own: where units are cut does not decide which positions there are
+        return .follow(target)
+      }
       emitJump(d, from: pc, to: target, kind: kind, view)
       return .end
     case .call:
@@ -50,7 +53,7 @@ extension Core {
       hot.constant(GPR.rax, 0)  // always aborts at once, reason 0
       emitJump(d, from: pc, to: target, kind: .body, view)
       return .end
-    case .nothing: break
+    case .nothing: hot.nops(1)
     case .undefined, .plain, .lea:
       emitUndefined(i, pc, code)
       return .end

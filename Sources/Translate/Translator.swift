@@ -20,6 +20,8 @@ public struct RuntimeEntries: Sendable {
   public var indirectMiss: UInt64
   /// A tick word reached zero. rcx = body address of the head (tick counted): see `guestAddress(ofBody:)`.
   public var expired: UInt64
+  /// Code may use RDFSBASE; else the FS base is the one in the control block.
+  public var readsFSBase = false
 
   public init(syscall: UInt64, special: UInt64, exitDirect: UInt64, indirectMiss: UInt64, expired: UInt64) {
     self.syscall = syscall
@@ -132,9 +134,16 @@ public final class Translator {
 
   /// A new domain for guest addresses [low, high), with an empty hash table. A movable one has code chunks of its own
   /// (64 KiB or more of address space) and can be saved and loaded as a snapshot.
-  public func makeDomain(low: UInt64, high: UInt64, movable: Bool = false) throws(TranslateError) -> DomainID {
-    try core.makeDomain(low: low, high: high, movable: movable)
+  ///
+  /// - Parameter watching: which accesses to memory its code asks the runtime about (Watch.swift).
+  public func makeDomain(
+    low: UInt64, high: UInt64, movable: Bool = false, watching: Watching = .nothing
+  ) throws(TranslateError) -> DomainID {
+    try core.makeDomain(low: low, high: high, movable: movable, watching: watching)
   }
+
+  /// What `makeDomain` was told.
+  public func bounds(_ domain: DomainID) -> (low: UInt64, high: UInt64, watching: Watching) { core.bounds(domain) }
 
   /// Everything a translator needs to go on with a movable domain, as bytes for `load`; nil when it cannot be moved.
   ///
@@ -228,8 +237,8 @@ public final class Translator {
   /// Whether what stands at `host` was written over by the jump of a breakpoint before it: a process that stopped there
   /// must go on through the tables.
   public func isOverwritten(_ host: UInt64) -> Bool { core.isOverwritten(host) }
-  /// What follows the way into the runtime of a breakpoint that begins at `host`.
-  public func pastBreakpoint(_ host: UInt64) -> UInt64? { core.pastBreakpoint(host) }
+  /// What follows a way into the runtime, or a question about memory, that begins at `host`, before the instruction.
+  public func pastPrefix(_ host: UInt64) -> UInt64? { core.pastPrefix(host) }
   /// Program-side address of the first byte behind the template that contains `host`, if it is hot code.
   public func templateEnd(_ host: UInt64) -> UInt64? { core.templateEnd(host) }
 

@@ -81,6 +81,7 @@ extension Core {
     var count = 0
     if breakpoints.isSplit(head) { emitBreakpoint(d, head) }
     while true {
+      if domains[d].watching != .nothing { emitWatch(domains[d].watching, i, pc, view) }
       let before = hot.at
       let next = emit(d, i, pc, view)
       count += 1
@@ -91,7 +92,7 @@ extension Core {
       appendMap(host: hot.at - before, guest: Int64(bitPattern: following &- pc))
       if case .end = next { return }
       pc = following
-      if count >= Self.unitLimit || !canGoOn(d, &i, pc, view, count) {
+      if count >= unitLimit(d) || !canGoOn(d, &i, pc, view, count) {
         let before = hot.at
         emitJump(d, from: pc, to: pc, kind: .body, view)
         appendMap(host: hot.at - before, guest: 0)

@@ -179,6 +179,8 @@ enum Attribute {
   static let modRM: UInt64 = 1 << 0
   static let sib: UInt64 = 1 << 1
   static let rex: UInt64 = 1 << 2
+  /// REP, REPE, REPNE.
+  static let repeats: UInt64 = 7 << 28
   static let segmentFS: UInt64 = 1 << 41
   static let segmentGS: UInt64 = 1 << 42
   static let operandSize: UInt64 = 1 << 43

@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 from terminal import Terminal
+from watch_sessions import WATCHES
 
 
 def start(bench):
@@ -266,4 +267,4 @@ def no_gdb(bench):
 
 ALL = [start, breakpoints, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
        system_calls, corrupted_heap, thread_list, fifty_steps_back, fifty_steps_everywhere, fifty_steps_at_switches, random_walk, objects,
-       local_files, terminal, programs, machine_interface, server, no_gdb]
+       local_files, terminal, programs, machine_interface, server, no_gdb, *WATCHES]

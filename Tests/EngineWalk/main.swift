@@ -109,7 +109,10 @@ func walk() throws -> Int32 {
   return 0
 }
 
-do { exit(try walk()) } catch {
+do {
+  let isComparison = CommandLine.arguments.count > 1 && CommandLine.arguments[1] == "--watch"
+  exit(isComparison ? try compareWatchpoints(Array(CommandLine.arguments.dropFirst(2))) : try walk())
+} catch {
   print("FAILED: \(String(reflecting: error)) \(error)")
   dump(error)
   exit(1)

@@ -20,8 +20,8 @@
 #define BIS_REGION_END     0x555500000000
 #define BIS_RUNTIME_BASE   0x5554D0000000 // r-x shared  code of the runtime
 #define BIS_RUNTIME_SIZE   0x000000100000
-#define BIS_TABLES_BASE    0x5554D0100000 // r-- shared  system-call tables, CPU profile
-#define BIS_TABLES_SIZE    0x000000100000
+#define BIS_TABLES_BASE    0x5554D0100000 // r-- shared  system-call tables, CPU profile, a debugger's watchpoints
+#define BIS_TABLES_SIZE    0x000000E00000
 #define BIS_SHARED_BASE    0x5554D0F00000 // rw- shared  page 0 of the rings file: struct bis_shared, one for the trace
 #define BIS_WINDOW_BASE    0x5554D1000000 // rw- shared  control block + event ring: one slot of the rings file
 #define BIS_WINDOW_SIZE    0x000000290000
@@ -193,7 +193,8 @@ struct bis_debug {
   uint64_t event;            // BIS_DEBUG_EVENT: stop when this many events are applied
   uint64_t hits;             // BIS_DEBUG_COLLECT: breakpoints met, and where the last one was
   uint64_t hit_event, hit_ticks, hit_rip;
-  uint64_t reserved[11];
+  uint64_t touched, touched_address; // BIS_DEBUG_TOUCHED: index of the watched range, and where in it
+  uint64_t reserved[9];
 };
 enum bis_debug_flags {
   BIS_DEBUG_STEP = 1,        // stop on the way back to program code
@@ -202,10 +203,26 @@ enum bis_debug_flags {
   BIS_DEBUG_COLLECT = 8,     // breakpoints do not stop, they leave their position
   BIS_DEBUG_CALLS = 16,      // stop before system calls
   BIS_DEBUG_LIVE = 32,       // a diversion: system calls go to the supervisor
+  BIS_DEBUG_WATCH = 64,      // memory is watched (struct bis_watches)
+  BIS_DEBUG_PAGE = 256,      // what is written is a page that others shared: only what changes counts
+  BIS_DEBUG_TOUCHED = 128,   // an event or a special instruction touched a watched range: stop on the way back to program code
 };
 enum bis_debug_stop {        // arg0 of REASON_DEBUG
   BIS_DEBUG_AT_LEAVE = 1, BIS_DEBUG_AT_TICKS = 2, BIS_DEBUG_AT_EVENT = 3, BIS_DEBUG_AT_BREAKPOINT = 4,
   BIS_DEBUG_AT_CALL = 5, BIS_DEBUG_AT_LIVE_CALL = 6,
+  BIS_DEBUG_AT_WATCH = 7,      // before an instruction that touches a watched range: arg1 index, arg2 address, arg3 enum bis_touch
+  BIS_DEBUG_AT_TOUCHED = 8,    // after an event or a special one that did: arg1, arg2
+};
+enum bis_touch {             // how sure that is
+  BIS_TOUCH_EXACT = 0,
+  BIS_TOUCH_REPEATED = 1,    // a repeated string instruction, which may end early: arg4 = bytes of an element, arg5 = enum bis_watch_bits
+  BIS_TOUCH_UNKNOWN = 2,     // what it writes shows when it is done; arg5 = enum bis_watch_bits
+};
+enum bis_watch_bits {        // of a descriptor (reg), of a watched range (READS, WRITES)
+  BIS_WATCH_READS = 1, BIS_WATCH_WRITES = 2,
+  BIS_WATCH_INEXACT = 4,     // some of the bytes may be left out
+  BIS_WATCH_SHORT = 8,       // 32-bit addresses
+  BIS_WATCH_SOURCE = 16,     // BIS_SPECIAL_WATCH_REPEATED: the operand is at rsi, not rdi
 };
 
 struct bis_control {
@@ -367,6 +384,12 @@ enum bis_special {
   BIS_SPECIAL_RDGSBASE = 18, BIS_SPECIAL_WRGSBASE = 19, BIS_SPECIAL_INT80 = 20,
   BIS_SPECIAL_UNDEFINED = 21, // raise #UD at the instruction
   BIS_SPECIAL_BREAKPOINT = 22, // before the instruction at guest_next; length 0
+  // Watchpoints: before the instruction at guest_next, length 0. operand_size = bytes, reg = enum bis_watch_bits. With bit 7
+  // of flags, what follows the descriptor is a jump (E9) to where program code continues.
+  BIS_SPECIAL_WATCH = 23,          // spill[B] holds the address
+  BIS_SPECIAL_WATCH_REPEATED = 24, // a repeated string instruction
+  BIS_SPECIAL_WATCH_BITS = 25,     // spill[B] as moved by the bit number in register flags & 15
+  BIS_SPECIAL_WATCH_UNKNOWN = 26,  // it cannot be told
 };
 
 // Descriptor that follows an entry into the runtime in translated code. rcx points to it (guest rcx is in
@@ -500,6 +523,18 @@ enum bis_divergence {
 struct bis_breakpoint { uint64_t address; uint32_t first, conditions; }; // index into conditions, count (0: always stops)
 struct bis_condition { uint32_t offset, length; };                      // of the expression's bytes, from the table's start
 struct bis_breakpoints { uint32_t count, conditions_offset; struct bis_breakpoint list[]; };
+
+// Watched memory. Instrumented code asks in two steps whether an access of `size` bytes at `a` may touch some of it:
+// g = WATCH_FIRST[bits 16 to 31 of a], an offset from BIS_TABLES_BASE, 0: no; d = (byte at g + low 16 bits of a), how far
+// the next watched byte is, 64: far; WATCH_REACH[d + 64 - size] is 0: no. Else the runtime looks at the list.
+#define BIS_TABLES_WATCH_FIRST  0x100000 // uint32_t[65536]
+#define BIS_TABLES_WATCH_REACH  0x140000 // uint8_t[128]: 1 below 64
+#define BIS_TABLES_WATCH_LIST   0x141000 // struct bis_watches
+#define BIS_TABLES_WATCH_LIST_SIZE 0xBF000
+#define BIS_TABLES_WATCH_SECOND 0x200000 // tables of 64 KiB; the first is all 0
+#define BIS_TABLES_WATCH_COUNT  192
+struct bis_watched { uint64_t low, high; uint32_t bits, index; }; // enum bis_watch_bits; sorted by low, may overlap
+struct bis_watches { uint64_t count; struct bis_watched list[]; };
 
 enum bis_class {
   BIS_CLASS_UNKNOWN = 0,    // not in the table: ENOSYS and a warning

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <time.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -371,6 +372,9 @@ BIS_FUNCTION long bis_spawn_traced(struct bis_spawn *spawn) {
 #ifdef __cplusplus
 }
 #endif
+
+/// Bits of AT_HWCAP2 (arch/x86/include/uapi/asm/hwcap2.h).
+static inline unsigned long bis_hwcap2(void) { return getauxval(AT_HWCAP2); }
 
 /// MXCSR_MASK of this CPU (FXSAVE, SDM vol. 1, 11.6.6); 0 means 0xFFBF.
 static inline unsigned bis_mxcsr_mask(void) {
