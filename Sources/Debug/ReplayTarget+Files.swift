@@ -18,7 +18,7 @@ extension ReplayTarget: FileAccess {
 
   public func readLink(_ path: String, process: Int?) throws(TargetError) -> String {
     switch path {
-    case "/proc/\(pid)/exe": return options.tape.executable
+    case "/proc/\(pid)/exe": return tape.executable
     case "/proc/\(pid)/cwd": return options.manifest.recording.workingDirectory
     default: throw storedFile(path) == nil ? TargetError(code: 2) : .invalid
     }
@@ -27,7 +27,7 @@ extension ReplayTarget: FileAccess {
   /// What `info proc` reads.
   private func processFile(_ path: String) -> [UInt8]? {
     guard path == "/proc/\(pid)/cmdline" else { return nil }
-    return options.tape.arguments.flatMap { Array($0.utf8) + [0] }
+    return tape.arguments.flatMap { Array($0.utf8) + [0] }
   }
 
   private func storedFile(_ path: String) -> Manifest.FileInfo? { traceFiles.file(path) }

@@ -12,32 +12,32 @@ public import Trace
 public struct ReplayTargetOptions {
   public var trace: TraceDirectory
   public var manifest: Manifest
-  /// The tape that the engine replays.
-  public var tape: Manifest.TapeInfo
   public var profile: CPUProfile
   /// What diversions may do.
   public var policy = DiversionPolicy()
   /// An event as a line for a person.
-  public var describe: (Event) -> String
+  public var describe: (Event, Manifest.TapeInfo) -> String
+  /// The process of a tape, at that tape's first moment.
+  public var open: (Manifest.TapeInfo) throws(GuestError) -> ProcessHistory
 
   public init(
-    trace: TraceDirectory, manifest: Manifest, tape: Manifest.TapeInfo, profile: CPUProfile,
-    describe: @escaping (Event) -> String
+    trace: TraceDirectory, manifest: Manifest, profile: CPUProfile,
+    describe: @escaping (Event, Manifest.TapeInfo) -> String,
+    open: @escaping (Manifest.TapeInfo) throws(GuestError) -> ProcessHistory
   ) {
     self.trace = trace
     self.manifest = manifest
-    self.tape = tape
     self.profile = profile
     self.describe = describe
+    self.open = open
   }
 }
 
 /// One process of a trace. Belongs to the thread of its engine.
 public final class ReplayTarget: Target {
-  let timeline: Timeline
+  public internal(set) var history: ProcessHistory
   let options: ReplayTargetOptions
   let layout: RegisterLayout
-  let pid: Int
   public internal(set) var lastStop: StopReply = .nothingLeft
 
   /// What gdb wants to stop at.
@@ -49,25 +49,34 @@ public final class ReplayTarget: Target {
   var diverted: DivertedState?
   /// What the next resumption does instead: gdb forgets what it knew only when it resumes.
   var pendingMove: ((() -> Bool) throws -> Stop)?
+  /// What the next resumption is answered with, at once: gdb goes on by itself where a process becomes another program.
+  var pendingReply: StopReply?
+  /// The child that gdb was told of last.
+  var newborn: Birth?
   /// What a person should know; `monitor notices` gives it.
   var notices: [String] = []
-  private var auxiliary: [UInt8]?
+  /// gdb left to come back and look at another process.
+  public internal(set) var expectsClient = false
+  var auxiliary: [UInt8]?
   var knownFiles: TraceFiles?
-  private var engineFailure: GuestError?
+  var engineFailure: GuestError?
   private var lastReport = ""
   /// Errors by number are all that gdb before 14 shows: where the words go.
   public var onFailure: (String) -> Void = { _ in }
 
-  /// - Parameter timeline: at the first moment of the tape, or wherever the session shall begin.
-  public init(_ timeline: Timeline, _ options: ReplayTargetOptions) {
-    self.timeline = timeline
+  /// - Parameter history: where the session shall begin.
+  public init(_ history: ProcessHistory, _ options: ReplayTargetOptions) {
+    self.history = history
     self.options = options
     layout = RegisterLayout(profile: options.profile)
-    pid = Int(options.tape.pid)
     lastStop = .stopped(currentID, signal: 5, nil)
   }
 
+  var timeline: Timeline { history.timeline }
   var engine: any Engine { timeline.engine }
+  /// The tape that is replayed now.
+  var tape: Manifest.TapeInfo { history.part }
+  var pid: Int { Int(tape.pid) }
   var currentID: RSP.ThreadID { RSP.ThreadID(process: pid, thread: Int(engine.currentThread)) }
 
   public var targetDescription: TargetDescription { layout.description }
@@ -89,7 +98,10 @@ public final class ReplayTarget: Target {
 
   public func kill(process: Int?) { endDiversion() }
   public func detach(process: Int?) {
-    if process == nil || process == pid { endDiversion() }
+    guard process == nil || process == pid else { return }
+    endDiversion()
+    // Right after a fork it is the child that gdb wants to stay with.
+    if process != nil, let newborn { follow(newborn) }
   }
 
   /// An engine's failure as gdb sees it. A replay that differs is of no use any more: everything after says so.
@@ -123,6 +135,9 @@ public final class ReplayTarget: Target {
 extension ReplayTarget: ThreadAccess {
   public var allThreads: [RSP.ThreadID] { engine.threads.map { RSP.ThreadID(process: pid, thread: Int($0.tid)) } }
   public var currentThread: RSP.ThreadID? { currentID }
+  public func isAlive(_ thread: RSP.ThreadID) -> Bool {
+    allThreads.contains(thread) || newborn.map { Int($0.child) == thread.process && thread.process == thread.thread } ?? false
+  }
   public func name(of thread: RSP.ThreadID) -> String? {
     engine.threads.first { Int($0.tid) == thread.thread && thread.process == pid }?.name
   }
@@ -155,7 +170,7 @@ extension ReplayTarget: SignalInfoAccess {
 }
 
 extension ReplayTarget: AuxiliaryVectorAccess, ExecutableAccess {
-  public func executablePath(of process: Int) throws(TargetError) -> String { options.tape.executable }
+  public func executablePath(of process: Int) throws(TargetError) -> String { tape.executable }
 
   /// From where the kernel put it: above the arguments and the environment at the program's first stack pointer.
   public func auxiliaryVector(of process: Int) throws(TargetError) -> [UInt8] {
@@ -194,7 +209,7 @@ extension ReplayTarget: AuxiliaryVectorAccess, ExecutableAccess {
 
   /// The START event of the program: a tape born by fork has its parents' one.
   func firstEvent() -> Event? {
-    var tape = options.tape
+    var tape = tape
     for _ in 0..<10_000 {
       if tape.origin == .exec {
         let reader = try? TapeFileReader(options.trace, tape: tape.number)
