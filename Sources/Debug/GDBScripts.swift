@@ -90,7 +90,12 @@ public enum GDBScripts {
 
 
     def monitor(command):
-        return gdb.execute("monitor " + command, to_string=True)
+        # (a gdb before 14 shows no words of an error)
+        answer = gdb.execute("monitor try " + command, to_string=True)
+        word, _, text = answer.partition(" ")
+        if word.strip() == "error":
+            raise gdb.GdbError(text.strip())
+        return text if text.strip() else ""
 
 
     class Show(gdb.Command):
@@ -186,6 +191,33 @@ public enum GDBScripts {
             pass
 
 
+    class Enabled:
+        """Which breakpoints are on for their owner: gdb switches off those that it cannot find in a program, and there may
+        be another program before or after."""
+
+        def __init__(self):
+            self.states = {}
+            self.program = None
+
+        def note(self, breakpoint):
+            same = gdb.current_progspace().filename == self.program and not breakpoint.pending
+            if breakpoint.enabled or same:
+                self.states[breakpoint.number] = breakpoint.enabled
+
+        def look(self, event):
+            program = gdb.current_progspace().filename
+            if program == self.program:
+                return
+            self.program = program
+            for breakpoint in gdb.breakpoints():
+                if self.states.get(breakpoint.number) and not breakpoint.enabled:
+                    breakpoint.enabled = True
+
+
+    enabled = Enabled()
+    gdb.events.breakpoint_created.connect(enabled.note)
+    gdb.events.breakpoint_modified.connect(enabled.note)
+    gdb.events.new_objfile.connect(enabled.look)
     gdb.events.stop.connect(tell)
     """#
 }

@@ -244,6 +244,17 @@ let monitorCommands: [MonitorCommand] = [
     if case .stopped(_, _, .exec) = target.lastStop { target.pendingReply = nil }
     return target.notices.map { "bis: \($0)" }.joined(separator: "\n")
   },
+  MonitorCommand(
+    name: "try", arguments: "COMMAND", help: "Do a command; the answer begins with 'ok' or 'error' (for scripts)."
+  ) { target, text in
+    var answer = "ok"
+    do throws(TargetError) {
+      try target.monitor(text, thread: nil) { answer += " " + ($0.hasSuffix("\n") ? String($0.dropLast()) : $0) }
+    } catch {
+      answer = "error \(error.message)"
+    }
+    return answer
+  },
   MonitorCommand(name: "help", arguments: "", help: "Show this list.") { _, _ in
     monitorCommands.map { command in
       let usage = command.arguments.isEmpty ? command.name : "\(command.name) \(command.arguments)"

@@ -34,13 +34,13 @@ extension ReplayTarget: FileAccess {
 
   /// The files of this process.
   public var traceFiles: TraceFiles {
-    if let knownFiles { return knownFiles }
+    if let known = knownFiles[tape.number] { return known }
     var numbers: Set<UInt64> = []
     for effect in firstEvent()?.effects ?? [] {
       if case .map(let mapping) = effect, let file = mapping.file { numbers.insert(file) }
     }
     let files = TraceFiles(options.trace, options.manifest, startFiles: numbers)
-    knownFiles = files
+    knownFiles[tape.number] = files
     return files
   }
 }

@@ -10,7 +10,7 @@ extension ReplayTarget {
   /// program's symbols and goes on, unless somebody wants it to stop at exec.
   /// - Parameter reply: what it is answered with when it goes on.
   func becameProgram(then reply: StopReply?) -> StopReply {
-    forgetProgram()
+    newborn = nil
     if processEventSet.contains(.exec) {
       breakpointList = []
       pendingReply = reply
@@ -29,12 +29,6 @@ extension ReplayTarget {
     pendingReply = nil
     lastStop = reply
     return reply
-  }
-
-  private func forgetProgram() {
-    auxiliary = nil
-    knownFiles = nil
-    newborn = nil
   }
 
   // MARK: Other processes
@@ -61,37 +55,64 @@ extension ReplayTarget {
     expectsClient = true
   }
 
-  private func change(to tape: Manifest.TapeInfo) throws(GuestError) {
-    let other = try options.open(tape)
+  /// Makes a process the present one: one that gdb keeps, or the child that it was told of last.
+  func use(_ number: Int) throws(TargetError) {
+    guard number != pid else { return }
+    if others[number] == nil, let newborn, number == Int(newborn.child) { try adopt(newborn) }
+    guard let other = others.removeValue(forKey: number) else { throw .noSuchThread }
+    _ = activeDiversion()
     endDiversion()
-    other.onProgress = history.onProgress
+    others[pid] = history
     history = other
-    engineFailure = nil
-    pendingMove = nil
-    pendingReply = nil
-    forgetProgram()
-    lastStop = arrived(signal: 5)
   }
 
-  /// `set follow-fork-mode child`: gdb leaves the parent.
-  func follow(_ birth: Birth) {
-    newborn = nil
-    guard let first = options.manifest.birth(of: birth.child, by: tape.number) else { return }
-    do {
-      try change(to: first)
-      // A child of vfork is another program already.
-      if birth.isVfork { pendingReply = becameProgram(then: nil) }
-      lastStop = arrived(signal: 5)
-    } catch {
-      notify("process \(birth.child) cannot be followed: \(Self.text(error))")
-      onFailure("process \(birth.child) cannot be followed: \(Self.text(error))")
+  /// Opens the replay of a child that gdb wants to look at (`set follow-fork-mode child`, `set detach-on-fork off`).
+  private func adopt(_ birth: Birth) throws(TargetError) {
+    guard let first = options.manifest.birth(of: birth.child, by: tape.number) else { throw .noSuchThread }
+    guard others.count < Self.mostProcesses else {
+      let text = "gdb looks at \(others.count + 1) processes: 'detach inferiors' some, or 'set detach-on-fork on'"
+      report(text)
+      throw TargetError(code: 11, text)
     }
+    let child = try checked { () throws(GuestError) in try options.open(first) }
+    child.onProgress = history.onProgress
+    others[Int(birth.child)] = child
+    // A child of vfork is another program already.
+    guard birth.isVfork, processEventSet.contains(.exec) else { return }
+    let thread = RSP.ThreadID(process: Int(birth.child), thread: Int(child.timeline.engine.currentThread))
+    pendingReply = .stopped(thread, signal: 5, .exec(first.executable))
+  }
+
+  private static let mostProcesses = 31
+
+  /// gdb is done with a process, or with all.
+  func leave(_ process: Int?) {
+    guard let process else { return endDiversion() }
+    if process == pid {
+      endDiversion()
+      guard let other = others.first else { return }
+      others[other.key] = nil
+      history = other.value
+    } else {
+      others[process] = nil
+    }
+    breakpointLists[process] = nil
+  }
+
+  private func change(to tape: Manifest.TapeInfo) throws(GuestError) {
+    let other = try options.open(tape)
+    other.onProgress = history.onProgress
+    clientLeft()
+    history = other
+    engineFailure = nil
+    lastStop = arrived(signal: 5)
   }
 
   /// The connection is gone, and with it what gdb wanted.
   public func clientLeft() {
     endDiversion()
-    breakpointList = []
+    others = [:]
+    breakpointLists = [:]
     passedSignals = []
     caughtSystemCalls = nil
     processEventSet = []

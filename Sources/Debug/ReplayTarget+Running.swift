@@ -6,6 +6,7 @@ import Replay
 
 extension ReplayTarget: ResumeAccess, ReverseAccess, RestartAccess {
   public func resume(_ actions: [ResumeAction], interrupted: () -> Bool) throws(TargetError) -> StopReply {
+    if let wanted = actions.lazy.compactMap(\.process).first { try use(wanted) }
     if let reply = takePendingReply() { return reply }
     if let move = pendingMove { return try moved(move, interrupted) }
     let stepping = actions.first { $0.step != .run }
@@ -28,6 +29,7 @@ extension ReplayTarget: ResumeAccess, ReverseAccess, RestartAccess {
   public func reverse(
     _ step: ResumeStep, thread: RSP.ThreadID, interrupted: () -> Bool
   ) throws(TargetError) -> StopReply {
+    try use(thread.process)
     if let reply = takePendingReply() { return reply }
     if let move = pendingMove { return try moved(move, interrupted) }
     if diverted != nil {
@@ -142,6 +144,17 @@ extension ReplayTarget: ResumeAccess, ReverseAccess, RestartAccess {
       !$0.kind.isWatchpoint && $0.address == address && $0.holds(in: self)
     }
     return holds ? .breakpoint(address) : nil
+  }
+}
+
+extension ResumeAction {
+  /// The process that it is about, if only one.
+  fileprivate var process: Int? {
+    switch threads {
+    case .thread(let thread): thread.process
+    case .process(let process): process
+    case .any, .all: nil
+    }
   }
 }
 

@@ -8,15 +8,15 @@ extension ReplayTarget: BreakpointAccess, SystemCallCatching, SignalPassing, Pro
   public var breakpointKinds: Set<BreakpointKind> { Set(BreakpointKind.allCases) }
 
   public func insertBreakpoint(_ breakpoint: RSP.Breakpoint, process: Int) throws(TargetError) {
-    guard process == pid else { return }
+    guard process == pid || others[process] != nil else { return }
     guard !breakpoint.kind.isWatchpoint || breakpoint.length > 0 else { throw .invalid }
-    breakpointList.removeAll { $0.isSamePlace(as: breakpoint) }
-    breakpointList.append(breakpoint)
+    breakpointLists[process, default: []].removeAll { $0.isSamePlace(as: breakpoint) }
+    breakpointLists[process, default: []].append(breakpoint)
   }
 
   public func removeBreakpoint(_ breakpoint: RSP.Breakpoint, process: Int) throws(TargetError) {
     // A forked child has no breakpoints of its own.
-    if process == pid { breakpointList.removeAll { $0.isSamePlace(as: breakpoint) } }
+    breakpointLists[process]?.removeAll { $0.isSamePlace(as: breakpoint) }
   }
 
   public func catchSystemCalls(_ numbers: Set<Int>?, process: Int) throws(TargetError) {

@@ -35,13 +35,16 @@ public struct ReplayTargetOptions {
 
 /// One process of a trace. Belongs to the thread of its engine.
 public final class ReplayTarget: Target {
+  /// The present process: the one that gdb asked about last.
   public internal(set) var history: ProcessHistory
+  /// Others that gdb keeps (`set detach-on-fork off`), by number.
+  var others: [Int: ProcessHistory] = [:]
   let options: ReplayTargetOptions
   let layout: RegisterLayout
   public internal(set) var lastStop: StopReply = .nothingLeft
 
   /// What gdb wants to stop at.
-  var breakpointList: [RSP.Breakpoint] = []
+  var breakpointLists: [Int: [RSP.Breakpoint]] = [:]
   var passedSignals: Set<Int> = []
   var caughtSystemCalls: Set<Int>?
   var processEventSet: ProcessEvents = []
@@ -57,8 +60,9 @@ public final class ReplayTarget: Target {
   var notices: [String] = []
   /// gdb left to come back and look at another process.
   public internal(set) var expectsClient = false
-  var auxiliary: [UInt8]?
-  var knownFiles: TraceFiles?
+  /// By tape.
+  var auxiliary: [UInt64: [UInt8]] = [:]
+  var knownFiles: [UInt64: TraceFiles] = [:]
   var engineFailure: GuestError?
   private var lastReport = ""
   /// Errors by number are all that gdb before 14 shows: where the words go.
@@ -77,6 +81,10 @@ public final class ReplayTarget: Target {
   /// The tape that is replayed now.
   var tape: Manifest.TapeInfo { history.part }
   var pid: Int { Int(tape.pid) }
+  var breakpointList: [RSP.Breakpoint] {
+    get { breakpointLists[pid] ?? [] }
+    set { breakpointLists[pid] = newValue }
+  }
   var currentID: RSP.ThreadID { RSP.ThreadID(process: pid, thread: Int(engine.currentThread)) }
 
   public var targetDescription: TargetDescription { layout.description }
@@ -96,12 +104,11 @@ public final class ReplayTarget: Target {
   public var monitor: (any MonitorAccess)? { self }
   public var restarting: (any RestartAccess)? { self }
 
-  public func kill(process: Int?) { endDiversion() }
+  public func kill(process: Int?) { leave(process) }
   public func detach(process: Int?) {
-    guard process == nil || process == pid else { return }
-    endDiversion()
     // Right after a fork it is the child that gdb wants to stay with.
-    if process != nil, let newborn { follow(newborn) }
+    if process == pid, let newborn { try? use(Int(newborn.child)) }
+    leave(process)
   }
 
   /// An engine's failure as gdb sees it. A replay that differs is of no use any more: everything after says so.
@@ -121,7 +128,7 @@ public final class ReplayTarget: Target {
     return "\(error)"
   }
 
-  private func report(_ text: String) {
+  func report(_ text: String) {
     if text == lastReport { return }
     lastReport = text
     onFailure(text)
@@ -133,13 +140,18 @@ public final class ReplayTarget: Target {
 }
 
 extension ReplayTarget: ThreadAccess {
-  public var allThreads: [RSP.ThreadID] { engine.threads.map { RSP.ThreadID(process: pid, thread: Int($0.tid)) } }
+  public var allThreads: [RSP.ThreadID] {
+    ([history] + others.values).flatMap { history in
+      history.timeline.engine.threads.map { RSP.ThreadID(process: Int(history.part.pid), thread: Int($0.tid)) }
+    }.sorted()
+  }
   public var currentThread: RSP.ThreadID? { currentID }
   public func isAlive(_ thread: RSP.ThreadID) -> Bool {
     allThreads.contains(thread) || newborn.map { Int($0.child) == thread.process && thread.process == thread.thread } ?? false
   }
   public func name(of thread: RSP.ThreadID) -> String? {
-    engine.threads.first { Int($0.tid) == thread.thread && thread.process == pid }?.name
+    let history = thread.process == pid ? history : others[thread.process]
+    return history?.timeline.engine.threads.first { Int($0.tid) == thread.thread }?.name
   }
   public func details(of thread: RSP.ThreadID) -> String? {
     thread == currentID ? "has the turn" : nil
@@ -148,12 +160,14 @@ extension ReplayTarget: ThreadAccess {
 
 extension ReplayTarget: MemoryAccess {
   public func readMemory(at address: UInt64, count: Int, of process: Int) throws(TargetError) -> [UInt8] {
+    try use(process)
     let bytes = diverted?.diversion.read(address, count) ?? engine.read(address, count)
     guard !bytes.isEmpty || count == 0 else { throw .badAddress }
     return bytes
   }
 
   public func writeMemory(at address: UInt64, _ bytes: [UInt8], of process: Int) throws(TargetError) {
+    try use(process)
     // gdb writes back what it read now and then.
     if diverted == nil, engine.read(address, bytes.count) == bytes { return }
     let state = try divert()
@@ -164,17 +178,22 @@ extension ReplayTarget: MemoryAccess {
 
 extension ReplayTarget: SignalInfoAccess {
   public func signalInfo(of thread: RSP.ThreadID) throws(TargetError) -> [UInt8] {
+    try use(thread.process)
     guard let bytes = engine.signalInformation() else { throw TargetError(code: 1, "no signal here") }
     return bytes
   }
 }
 
 extension ReplayTarget: AuxiliaryVectorAccess, ExecutableAccess {
-  public func executablePath(of process: Int) throws(TargetError) -> String { tape.executable }
+  public func executablePath(of process: Int) throws(TargetError) -> String {
+    try use(process)
+    return tape.executable
+  }
 
   /// From where the kernel put it: above the arguments and the environment at the program's first stack pointer.
   public func auxiliaryVector(of process: Int) throws(TargetError) -> [UInt8] {
-    if let auxiliary { return auxiliary }
+    try use(process)
+    if let known = auxiliary[tape.number] { return known }
     guard let stack = firstStackPointer() else { throw TargetError("the tape does not say where the stack began") }
     var address = stack + 8
     for _ in 0..<2 {
@@ -192,7 +211,7 @@ extension ReplayTarget: AuxiliaryVectorAccess, ExecutableAccess {
       if pair[..<8].allSatisfy({ $0 == 0 }) { break }
       address += 16
     }
-    auxiliary = bytes
+    auxiliary[tape.number] = bytes
     return bytes
   }
 

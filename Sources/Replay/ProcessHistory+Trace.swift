@@ -30,8 +30,9 @@ private func births(of part: Manifest.TapeInfo, _ trace: TraceDirectory, _ manif
   guard !children.isEmpty, let reader = try? TapeFileReader(trace, tape: part.number) else { return [] }
   return children.compactMap { child in
     guard let about = child.parentEvent else { return nil }
-    // Other events may come between the child's first sign of life and the parent's return.
-    for index in about..<min(about &+ 1000, max(reader.eventCount, about)) {
+    // Other events may come between the child's first sign of life and the parent's return, in either order.
+    let first = about - min(about, 1000)
+    for index in first..<max(min(about &+ 1000, reader.eventCount), first) {
       guard let event = try? reader.event(index) else { return nil }
       if isBirth(of: child, event) {
         return Birth(event: index + 1, child: child.pid, isVfork: child.origin == .exec)

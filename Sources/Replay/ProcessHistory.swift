@@ -72,8 +72,8 @@ public final class ProcessHistory {
     return .exec(tape: part.number)
   }
 
-  /// Runs backwards to the last stop. From the first moment of a program it goes to the end of the one before, with
-  /// `Stop.exec`; what stops there comes with the next run.
+  /// Runs backwards to the last stop. From the first moment of a program it goes to the call in the one before that led
+  /// there, with `Stop.exec`; what stops there comes with the next run.
   public func reverseContinue(stops: StopSet, interrupted: () -> Bool) throws(GuestError) -> Arrival {
     let here = cameBack
     cameBack = false
@@ -94,6 +94,10 @@ public final class ProcessHistory {
       throw error
     } catch {
       throw .unsupported("\(error)")
+    }
+    // The tape's last moment is in the call; the one before is that of its instruction.
+    if try timeline.reverseStepInstruction(interrupted: interrupted) == .stop(.interrupted) {
+      return .stop(.interrupted)
     }
     cameBack = true
     return .stop(.exec(tape: part.number))

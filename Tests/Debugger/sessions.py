@@ -223,12 +223,75 @@ def terminal(bench):
 
 
 def programs(bench):
-    """A process that became another program: the last is shown, --tape opens the others."""
+    """A process that became another program: the last is shown; the session goes on over exec, both ways."""
     trace = bench.record("programs", ["/bin/sh", "-c", "x=1; exec /bin/echo two"])
-    last = bench.gdb("programs", ["info proc"])
-    first = bench.gdb("programs", ["continue"], options=["--tape", "0"])
-    return last + first, [r"became 2 programs; this is echo, tape 1 \(--tape 0: ", r"/bin/echo two",
-                          rf"becomes \S*/echo here; to go on: bis replay --tape 1 {re.escape(trace)}"]
+    last = bench.gdb("programs", ["info programs", "reverse-stepi", "when", "stepi", "when"])
+    first = bench.gdb("programs", ["continue", "when"], options=["--tape", "0"])
+    return last + first, [
+        r"became 2 programs; this is echo, tape 1 \(--tape 0: ", r"tape 0  /bin/sh", r"=> tape 1  /bin/echo two",
+        r"executing new program: .*sh$", r"Program stopped", r"^0:\d+\S+ +\(100.0% of ", r"executing new program: .*echo$",
+        r"^1:1\+0@\S+ +\(0.0% of echo", r"executing new program: .*echo$", r"two", r"No more reverse", r"^1:\d+\S+ +\(100.0% of echo"]
+
+
+def over_exec(bench):
+    """Breakpoints, positions and checkpoints of a process that is three programs; the same checksums on both ways."""
+    commands = ["break begin", "continue", "print number", "monitor checksum", "continue", "print number", "checkpoint two",
+                "monitor checksum", "bookmark second", "catch exec", "continue", "info programs", "reverse-continue", "when",
+                "delete 2", "reverse-continue", "print number", "monitor checksum", "reverse-continue", "print number",
+                "monitor checksum", "seek 4:50%", "when", "info checkpoints", "restart 1", "print number", "seek 4:end", "when",
+                "seek second", "print number", "back", "when", "info bookmarks", "seek 9:1", "delete checkpoint 9"]
+    script = ["python", f"for command in {commands!r}:", "    try: gdb.execute(command)",
+              "    except gdb.error as error: print('error:', error)", "end"]
+    output = bench.gdb("stages", script, options=["--tape", "0"])
+    sums = re.findall(r"^[0-9a-f]{8,16}$", output, re.M)
+    assert len(sums) == 4 and sums[0] == sums[3] and sums[1] == sums[2], f"checksums differ: {sums}\n{output}"
+    again = bench.gdb("stages", ["when"], options=["--goto", "second"])
+    return output + again, [
+        r"\$1 = 1", r"executing new program: .*stages$", r"begin \(number=2\)", r"\$2 = 2", r"Checkpoint 1 at 3:\d+", r"Bookmark second at 3:",
+        r"Catchpoint 2 \(exec'd .*echo\)", r"tape 3  .*2$", r"=> tape 4  echo the end", r"Catchpoint 2 \(exec'd .*stages\).*execve",
+        r"^3:\S+ +\(100.0% of stages", r"begin \(number=2\)", r"\$3 = 2", r"executing new program: .*stages$", r"begin \(number=1\)", r"\$4 = 1",
+        r"executing new program: .*echo$", r"Program stopped", r"^4:\S+ +\((49|50)", r"^1  3:\S+  two", r"begin \(number=2\)", r"\$5 = 2",
+        r"^4:\S+ +\(100.0% of echo", r"\$6 = 2", r"^4:\S+ +\(100.0% of echo", r"second  3:\d+", r"error: tape 9 is not one of process",
+        r"error: there is no checkpoint 9", r"^3:\d+\S+ "]
+
+
+def fifty_steps_over_exec(bench):
+    """The same from the last instructions of a program over exec to the first of the next, and back."""
+    lines = WALK + ["for place in ('3:start', '4:start'):", "    gdb.execute('seek ' + place, to_string=True)",
+                    "    for _ in range(25): gdb.execute('reverse-stepi', to_string=True)", "    walk(50)", "end"]
+    return bench.gdb("stages", lines, timeout=400), [r"walked 50"] * 2
+
+
+def forks(bench):
+    """catch fork and catch vfork in both directions; a child that is followed, one that is kept, and one that is gone to."""
+    catch = ["catch fork", "catch vfork", "continue", "when", "continue", "when", "reverse-continue", "when", "reverse-continue"]
+    follow = ["break child", "set follow-fork-mode child", "continue", "print number", "info inferiors", "reverse-continue"]
+    vfork = ["set follow-fork-mode child", "catch vfork", "delete 1", "continue"]
+    keep = ["set detach-on-fork off", "catch fork", "continue", "stepi", "inferior 2", "break child", "continue", "print number",
+            "reverse-continue", "inferior 1", "reverse-stepi", "when"]
+    outputs = [bench.gdb("stages", catch, options=["--tape", "0"]), bench.gdb("stages", follow, options=["--tape", "0"]),
+               bench.gdb("stages", keep, options=["--tape", "0"])]
+    return "\n=====\n".join(outputs), [
+        r"Catchpoint 1 \(forked process \d+\)", r"^0:38\+0", r"Catchpoint 2 \(vforked process \d+\)", r"^0:\d+\+0",
+        r"Catchpoint 1 \(forked process \d+\)", r"^0:38\+0", r"No more reverse-execution history", r"=====",
+        r"Detaching after fork from parent process", r"child \(number=7\)", r"\$1 = 7", r"\* 2 +process", r"No more reverse", r"=====",
+        r"Catchpoint 1 \(forked", r"New inferior 2", r"Switching to inferior 2", r"child \(number=7\)", r"\$1 = 7", r"No more reverse",
+        r"Switching to inferior 1", r"^0:38\+0"]
+
+
+def processes(bench):
+    """Another process of the recording under the same gdb; -p, --onfork and --tape choose one."""
+    commands = ["break begin", "break child", "info processes", "process echo", "info inferiors", "continue", "process stages",
+                "when", "continue", "print number", "python", "try: gdb.execute('process nobody')",
+                "except gdb.error as error: print('error:', error)", "end"]
+    output = bench.gdb("stages", commands, options=["--tape", "0"])
+    forked = bench.gdb("forked", ["when", "info programs"], options=["-p", "cat", "--onfork"]) if bench.record(
+        "forked", ["/bin/sh", "-c", "echo hello | cat; true"]) else ""
+    program = bench.gdb("forked", ["info programs"], options=["-p", "cat"])
+    return output + "=====\n" + forked + "=====\n" + program, [
+        r"=> \d+  tape 0  exec  \S*stages", r"tape 2  exec  echo spawned", r"\* 1 +process \d+ .*echo", r"No more reverse",
+        r"^3:1\+0@", r"begin \(number=2\)", r"\$1 = 2", r"error: there is no process nobody", r"=====", r"^\d:1\+0@\S+ +\(\S+% of \w*sh",
+        r"=> tape \d+  /bin/sh", r"tape \d+  cat", r"=====", r"=> tape \d+  cat"]
 
 
 def machine_interface(bench):
@@ -266,4 +329,4 @@ def no_gdb(bench):
 
 ALL = [start, breakpoints, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
        system_calls, corrupted_heap, thread_list, fifty_steps_back, fifty_steps_everywhere, fifty_steps_at_switches, random_walk, objects,
-       local_files, terminal, programs, machine_interface, server, no_gdb]
+       local_files, terminal, programs, over_exec, fifty_steps_over_exec, forks, processes, machine_interface, server, no_gdb]
