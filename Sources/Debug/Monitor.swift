@@ -245,6 +245,15 @@ let monitorCommands: [MonitorCommand] = [
     return target.notices.map { "bis: \($0)" }.joined(separator: "\n")
   },
   MonitorCommand(
+    name: "direction", arguments: "backwards|forwards",
+    help: "Where 'continue' and single steps go, for a debugger that has no commands to go backwards (lldb)."
+  ) { target, text in
+    guard let found = ["backwards": true, "forwards": false].first(where: { !text.isEmpty && $0.key.hasPrefix(text) })
+    else { throw TargetError("direction backwards, or direction forwards") }
+    target.goesBackwards = found.value
+    return ""
+  },
+  MonitorCommand(
     name: "try", arguments: "COMMAND", help: "Do a command; the answer begins with 'ok' or 'error' (for scripts)."
   ) { target, text in
     var answer = "ok"

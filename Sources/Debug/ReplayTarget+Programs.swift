@@ -119,6 +119,7 @@ extension ReplayTarget {
     pendingMove = nil
     pendingReply = nil
     newborn = nil
+    goesBackwards = false
     lastStop = arrived(signal: 5)
   }
 

@@ -10,6 +10,11 @@ extension ReplayTarget: ResumeAccess, ReverseAccess, RestartAccess {
     if let reply = takePendingReply() { return reply }
     if let move = pendingMove { return try moved(move, interrupted) }
     let stepping = actions.first { $0.step != .run }
+    if goesBackwards, activeDiversion() == nil {
+      var thread = currentID
+      if let stepping, case .thread(let wanted) = stepping.threads { thread = wanted }
+      return try reverse(stepping == nil ? .run : .instruction, thread: thread, interrupted: interrupted)
+    }
     if let state = activeDiversion() {
       lastStop = try resume(state, step: stepping?.step ?? .run, interrupted: interrupted)
       return lastStop

@@ -50,6 +50,8 @@ public final class ReplayTarget: Target {
   var processEventSet: ProcessEvents = []
   /// What gdb changes, while it does.
   var diverted: DivertedState?
+  /// `monitor direction`: a debugger without commands for it goes backwards with those that it has.
+  var goesBackwards = false
   /// What the next resumption does instead: gdb forgets what it knew only when it resumes.
   var pendingMove: ((() -> Bool) throws -> Stop)?
   /// What the next resumption is answered with, at once: gdb goes on by itself where a process becomes another program.
