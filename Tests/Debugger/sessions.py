@@ -4,6 +4,7 @@ import os
 import random
 import re
 import signal
+import shutil
 import subprocess
 
 from terminal import Terminal
@@ -128,7 +129,7 @@ def fifty_steps_back(bench):
 
 def fifty_steps_everywhere(bench):
     """The same around system calls, repeated instructions, pushed flags, signal frames, changing code and a fork."""
-    functions = ["copying", "calling", "by_raise", "patching", "forking", "by_timer"]
+    functions = ["copying", "calling", "by_raise", "trapping", "patching", "forking", "by_timer"]
     lines = WALK + ["walk(50)", f"for place in {functions!r}:",
                     "    gdb.execute('tbreak *' + place, to_string=True)",
                     "    gdb.execute('continue', to_string=True)",
@@ -137,7 +138,7 @@ def fifty_steps_everywhere(bench):
                     "    walk(50)",
                     "    for _ in range(20): gdb.execute('stepi', to_string=True)",
                     "    walk(50)", "end"]
-    return bench.gdb("places", lines, timeout=400), [r"walked 50"] * 13
+    return bench.gdb("places", lines, timeout=400), [r"walked 50"] * 15
 
 
 def fifty_steps_at_switches(bench):
@@ -294,6 +295,35 @@ def processes(bench):
         r"=> tape \d+  /bin/sh", r"tape \d+  cat", r"=====", r"=> tape \d+  cat"]
 
 
+class Missing(Exception):
+    """What a session needs is not installed."""
+
+
+def lldb(bench):
+    """lldb, with the commands of Docs/lldb: breakpoints, a call, a watchpoint, and backwards."""
+    if not shutil.which("lldb"):
+        raise Missing("lldb is not installed")
+    serving = subprocess.Popen([bench.bis, "replay", "--port", "0", "--tape", "0", bench.trace("stages")], env=bench.environment,
+                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    port = re.search(r":(\d+)$", serving.stderr.readline().strip())[1]
+    commands = [f"command source -s 1 {bench.root}/Docs/lldb/bis.lldb", f"gdb-remote {port}", "breakpoint set -n begin", "continue", "when",
+                "expression child(3)", "watchpoint set variable work", "continue", "watchpoint delete", "checkpoint here", "seek 0:95%", "si",
+                "when", "restart 1", "si", "when", "backwards", "continue", "when", "forwards", "breakpoint delete", "continue", "when", "kill"]
+    script = os.path.join(bench.place, "script.lldb")
+    with open(script, "w") as file:
+        file.write("settings set auto-confirm true\n" + "\n".join(commands) + "\n")
+    done = subprocess.run(["lldb", "-b", "-s", script, os.path.join(bench.place, "stages")], env=bench.environment, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        serving.wait(10)
+    except subprocess.TimeoutExpired:
+        serving.kill()
+        raise AssertionError("the server stays: " + done.stdout)
+    return done.stdout, [
+        r"stop reason = breakpoint 1.1", r"begin\(number=", r"^0:\d+\+\d+@", r"\(int\) \$0 = 3", r"Watchpoint 1 hit", r"Checkpoint 1 at (\S+)",
+        r"\((94|95)\.\d% of stages", r"^0:\d+\+\d+@", r"stop reason = breakpoint 1.1", r"^0:\d+\+\d+@", r"stop reason = exec", r"^3:1\+0@"]
+
+
 def machine_interface(bench):
     """What an IDE says."""
     words = ["-break-insert main", "-exec-continue", "-stack-list-frames", "-break-insert twice", "-exec-continue", "-exec-finish",
@@ -329,4 +359,4 @@ def no_gdb(bench):
 
 ALL = [start, breakpoints, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
        system_calls, corrupted_heap, thread_list, fifty_steps_back, fifty_steps_everywhere, fifty_steps_at_switches, random_walk, objects,
-       local_files, terminal, programs, over_exec, fifty_steps_over_exec, forks, processes, machine_interface, server, no_gdb]
+       local_files, terminal, programs, over_exec, fifty_steps_over_exec, forks, processes, lldb, machine_interface, server, no_gdb]
