@@ -2,6 +2,7 @@
 
 import Linux
 public import RSP
+import Replay
 import Tape
 import Trace
 
@@ -24,10 +25,26 @@ extension ReplayTarget: FileAccess {
     }
   }
 
-  /// What `info proc` reads.
+  /// What `info proc` and `gcore` read.
   private func processFile(_ path: String) -> [UInt8]? {
-    guard path == "/proc/\(pid)/cmdline" else { return nil }
-    return tape.arguments.flatMap { Array($0.utf8) + [0] }
+    switch path {
+    case "/proc/\(pid)/cmdline": tape.arguments.flatMap { Array($0.utf8) + [0] }
+    case "/proc/\(pid)/maps": (try? engine.mappings()).map { Array($0.map(Self.line).joined().utf8) }
+    default: nil
+    }
+  }
+
+  /// A line of `/proc/PID/maps`. Device and inode are not known; a file has one that is not 0.
+  private static func line(_ mapping: EngineMapping) -> String {
+    func hexadecimal(_ number: UInt64) -> String {
+      let digits = String(number, radix: 16)
+      return String(repeating: "0", count: max(8 - digits.count, 0)) + digits
+    }
+    let rights =
+      (mapping.isReadable ? "r" : "-") + (mapping.isWritable ? "w" : "-") + (mapping.isExecutable ? "x" : "-") + "p"
+    let isFile = mapping.path.hasPrefix("/")
+    return "\(hexadecimal(mapping.low))-\(hexadecimal(mapping.high)) \(rights) \(hexadecimal(mapping.offset)) 00:00 "
+      + (isFile ? "1" : "0") + (mapping.path.isEmpty ? "\n" : " \(mapping.path)\n")
   }
 
   private func storedFile(_ path: String) -> Manifest.FileInfo? { traceFiles.file(path) }

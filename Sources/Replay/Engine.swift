@@ -132,6 +132,8 @@ public protocol Engine: AnyObject {
   func registers(of thread: Int32) throws(GuestError) -> RegisterFile
   /// Bytes from `address` on, as far as they are readable, at most `count`.
   func read(_ address: UInt64, _ count: Int) -> [UInt8]
+  /// The program's memory, by address.
+  func mappings() throws(GuestError) -> [EngineMapping]
   /// siginfo (128 bytes) of the signal that the last stop reported.
   func signalInformation() -> [UInt8]?
 

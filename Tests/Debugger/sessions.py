@@ -209,8 +209,8 @@ def terminal(bench):
         assert user.end() == 5, user.output
         output = user.output
     with Terminal([bench.bis, "replay", bench.trace("spin"), "--", "-nx"], bench.environment) as user:
-        user.command("continue", wait=False)
-        user.interrupt()
+        user.command("continue", until=rb"\d%  ")  # (while gdb reads libraries it loses a Ctrl-C)
+        user.interrupt(after=0)
         user.command("when")
         user.command("seek end")
         user.command("reverse-continue", wait=False)

@@ -150,6 +150,7 @@ final class FakeEngine: Engine {
   var threads: [EngineThread] { [EngineThread(tid: 100, name: "fake")] }
   func registers(of thread: Int32) throws(GuestError) -> RegisterFile { throw .gone }
   func read(_ address: UInt64, _ count: Int) -> [UInt8] { [] }
+  func mappings() throws(GuestError) -> [EngineMapping] { [] }
   func signalInformation() -> [UInt8]? { nil }
 
   func run(
