@@ -295,6 +295,52 @@ def processes(bench):
         r"=> tape \d+  /bin/sh", r"tape \d+  cat", r"=====", r"=> tape \d+  cat"]
 
 
+def diversion_policy(bench):
+    """What called functions must not do they cannot do; several in a row leave the replay as it was."""
+    kept = os.path.join(bench.place, "precious")
+    with open(kept, "w") as file:
+        file.write("kept")
+    calls = ["(int)kill(1, 0)", "(int)raise(10)", "(int)socket(2, 1, 0)", f'(int)open("{kept}", 1)', f'(int)unlink("{kept}")', "(int)fork()",
+             '(int)execl("/bin/true", "true", 0)', f'(int)open("{kept}", 0) > 2', '(int)printf("hello %d\\n", 3)', "(int)fflush(0)",
+             "(long)malloc(100000) != 0"]
+    script = ["break puts", "continue", "monitor checksum", *[f"print {call}" for call in calls], "monitor checksum", "stepi", "reverse-stepi",
+              "monitor checksum", "set unwindonsignal on", "python", "try: gdb.execute('call (int)abort()')",
+              "except gdb.error as error: print('aborted:', error)", "end", "monitor checksum", "continue"]
+    output = bench.gdb("objects", script)
+    sums = re.findall(r"^[0-9a-f]{8,16}$", output, re.M)
+    assert len(sums) == 4 and len(set(sums)) == 1, f"checksums differ: {sums}\n{output}"
+    assert os.path.exists(kept), "a diversion removed a file"
+    return output, [rf"\${n} = -1$" for n in range(1, 8)] + [r"\$8 = 1", r"\$9 = 8", r"hello 3", r"\$10 = 0", r"\$11 = 1", r"aborted:"]
+
+
+def checkpoint_memory(bench):
+    """Checkpoints stay within the memory they are given, and going back works with little of it, too."""
+    commands = ["seek end", "monitor status", "seek 20%", "monitor status", "seek 90%", "reverse-stepi", "monitor status", "print pass"]
+    outputs = [bench.gdb("heavy", commands, options=["--checkpoint-memory", megabytes]) for megabytes in ("2000", "100")]
+    for output, most in zip(outputs, (2000, 100)):
+        used = [int(number) for number in re.findall(r"checkpoints, (\d+) MB", output)]
+        assert len(used) == 3 and max(used) <= most, output
+        assert most == 100 or max(used) > 100, output
+    passes = [re.search(r"\$1 = (\d+)", output)[1] for output in outputs]
+    assert passes[0] == passes[1], passes
+    return "".join(outputs), []
+
+
+def process_information(bench):
+    """What gdb shows of a process comes from the recording; a core file of a position is one of the program then."""
+    core = os.path.join(bench.place, "core.bis")
+    output = bench.gdb("loop", ["break square if x == 5", "continue", "info proc", "info proc mappings", "info auxv", "catch signal SIGUSR1",
+                                "delete 1", "continue", "catch syscall group:signal", "continue", "reverse-continue", "info signals SIGUSR1",
+                                "python", "try: gdb.execute('process 1')", "except gdb.error as error: print('error:', error)", "end",
+                                f"gcore {core}", "help diff-at", "events 3", "monitor events 3"])
+    done = subprocess.run(["gdb", "-nx", "-batch", "-ex", "bt", os.path.join(bench.place, "loop"), core], text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=bench.environment)
+    return output + done.stdout, [
+        r"cmdline = '.*loop'", r"r-xp +/\S*/loop$", r"rw-p +\[stack\]", r"AT_ENTRY", r"Catchpoint 2 \(signal SIGUSR1\)", r"Catchpoint 3 \(.*syscall",
+        r"Catchpoint \d", r"^SIGUSR1", r"error: there is no process 1", r"Saved corefile", r"diff-at POSITION EXPRESSION", r"=> ", r"=> ",
+        r"in main \(\)"]
+
+
 class Missing(Exception):
     """What a session needs is not installed."""
 
@@ -359,4 +405,5 @@ def no_gdb(bench):
 
 ALL = [start, breakpoints, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
        system_calls, corrupted_heap, thread_list, fifty_steps_back, fifty_steps_everywhere, fifty_steps_at_switches, random_walk, objects,
-       local_files, terminal, programs, over_exec, fifty_steps_over_exec, forks, processes, lldb, machine_interface, server, no_gdb]
+       local_files, terminal, programs, over_exec, fifty_steps_over_exec, forks, processes, lldb, diversion_policy, checkpoint_memory,
+       process_information, machine_interface, server, no_gdb]
