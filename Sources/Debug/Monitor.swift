@@ -196,7 +196,8 @@ let monitorCommands: [MonitorCommand] = [
   MonitorCommand(name: "bookmark", arguments: "NAME", help: "Keep the position in the trace, for later sessions.") {
     target, name in
     let tape = target.tape.number
-    guard HistoryPlace(name) == nil, let bookmark = Bookmark(name: name, tape: tape, position: "\(target.placeHere)") else {
+    guard HistoryPlace(name) == nil, let bookmark = Bookmark(name: name, tape: tape, position: "\(target.placeHere)")
+    else {
       throw TargetError("a bookmark's name has letters, digits and ._+-, and is no position")
     }
     try target.options.trace.add(bookmark)
@@ -243,6 +244,14 @@ let monitorCommands: [MonitorCommand] = [
     // A person sees the stop: what comes next is not gdb going on by itself.
     if case .stopped(_, _, .exec) = target.lastStop { target.pendingReply = nil }
     return target.notices.map { "bis: \($0)" }.joined(separator: "\n")
+  },
+  MonitorCommand(
+    name: "forks", arguments: "on|off",
+    help: "Whether the debugger is told of new processes; off: ways back over many of them are faster."
+  ) { target, text in
+    guard ["on", "off"].contains(text) else { throw TargetError("forks on, or forks off") }
+    target.reportsForks = text == "on"
+    return ""
   },
   MonitorCommand(
     name: "direction", arguments: "backwards|forwards",

@@ -25,7 +25,7 @@ extension ReplayTarget {
 
   func takePendingReply() -> StopReply? {
     newborn = nil
-    guard let reply = pendingReply else { return nil }
+    guard let reply = pendingReply, reply.thread?.process == pid else { return nil }
     pendingReply = nil
     lastStop = reply
     return reply
@@ -74,7 +74,11 @@ extension ReplayTarget {
       report(text)
       throw TargetError(code: 11, text)
     }
-    let child = try checked { () throws(GuestError) in try options.open(first) }
+    let child: ProcessHistory
+    do throws(GuestError) { child = try options.open(first) } catch {
+      report(Self.text(error))
+      throw TargetError(Self.text(error))
+    }
     child.onProgress = history.onProgress
     others[Int(birth.child)] = child
     // A child of vfork is another program already.
@@ -88,6 +92,7 @@ extension ReplayTarget {
   /// gdb is done with a process, or with all.
   func leave(_ process: Int?) {
     guard let process else { return endDiversion() }
+    if pendingReply?.thread?.process == process { pendingReply = nil }
     if process == pid {
       endDiversion()
       guard let other = others.first else { return }

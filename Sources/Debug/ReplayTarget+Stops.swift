@@ -49,7 +49,7 @@ extension ReplayTarget: BreakpointAccess, SystemCallCatching, SignalPassing, Pro
     }
     for signal in 1..<64 where !passedSignals.contains(signal) { stops.signals |= 1 << UInt64(signal) }
     stops.systemCalls = caughtSystemCalls.map { Set($0.compactMap { UInt32(exactly: $0) }) }
-    stops.forks = processEventSet.contains(.fork)
+    stops.forks = processEventSet.contains(.fork) && reportsForks
     return stops
   }
 

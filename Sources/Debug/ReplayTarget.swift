@@ -50,6 +50,8 @@ public final class ReplayTarget: Target {
   var processEventSet: ProcessEvents = []
   /// What gdb changes, while it does.
   var diverted: DivertedState?
+  /// `monitor forks off`: they are not reported, which makes ways back over many of them faster.
+  var reportsForks = true
   /// `monitor direction`: a debugger without commands for it goes backwards with those that it has.
   var goesBackwards = false
   /// What the next resumption does instead: gdb forgets what it knew only when it resumes.
@@ -149,7 +151,8 @@ extension ReplayTarget: ThreadAccess {
   }
   public var currentThread: RSP.ThreadID? { currentID }
   public func isAlive(_ thread: RSP.ThreadID) -> Bool {
-    allThreads.contains(thread) || newborn.map { Int($0.child) == thread.process && thread.process == thread.thread } ?? false
+    allThreads.contains(thread)
+      || newborn.map { Int($0.child) == thread.process && thread.process == thread.thread } ?? false
   }
   public func name(of thread: RSP.ThreadID) -> String? {
     let history = thread.process == pid ? history : others[thread.process]

@@ -18,7 +18,8 @@ extension ProcessHistory {
       do throws(ReplayError) {
         return (try open(options, part.number), births(of: part, trace, manifest))
       } catch {
-        throw .replay("cannot replay \(part.executable), tape \(part.number): \(error.message)", error.hint, error.divergence)
+        throw .replay(
+          "cannot replay \(part.executable), tape \(part.number): \(error.message)", error.hint, error.divergence)
       }
     }
   }
@@ -30,12 +31,16 @@ private func births(of part: Manifest.TapeInfo, _ trace: TraceDirectory, _ manif
   guard !children.isEmpty, let reader = try? TapeFileReader(trace, tape: part.number) else { return [] }
   return children.compactMap { child in
     guard let about = child.parentEvent else { return nil }
-    // Other events may come between the child's first sign of life and the parent's return, in either order.
-    let first = about - min(about, 1000)
-    for index in first..<max(min(about &+ 1000, reader.eventCount), first) {
-      guard let event = try? reader.event(index) else { return nil }
-      if isBirth(of: child, event) {
-        return Birth(event: index + 1, child: child.pid, isVfork: child.origin == .exec)
+    // Other events may come between the child's first sign of life and the parent's return; where the child shared the
+    // parent's memory, in either order.
+    for distance in 0..<UInt64(1000) {
+      let candidates =
+        child.origin == .exec && distance > 0 ? [about &- distance, about &+ distance] : [about &+ distance]
+      for index in candidates where index < reader.eventCount {
+        guard let event = try? reader.event(index) else { continue }
+        if isBirth(of: child, event) {
+          return Birth(event: index + 1, child: child.pid, isVfork: child.origin == .exec)
+        }
       }
     }
     return nil

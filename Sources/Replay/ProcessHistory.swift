@@ -176,7 +176,7 @@ public final class ProcessHistory {
     if let known = resting.firstIndex(where: { $0.index == wanted }) {
       next = resting.remove(at: known).timeline
     } else {
-      let (engine, births) = try open(parts[wanted])
+      let (engine, births) = try opened(parts[wanted])
       next = try Timeline(engine, memoryBudget: memoryBudget, maximumCheckpoints: Self.mostCheckpoints, births: births)
     }
     try timeline.limit(
@@ -189,6 +189,14 @@ public final class ProcessHistory {
     index = wanted
     let rest = resting.reduce(0) { $0 + $1.timeline.checkpointCost }
     try timeline.limit(memoryBudget: max(memoryBudget - rest, 0), maximumCheckpoints: Self.mostCheckpoints)
+  }
+
+  /// One that cannot be opened is no failure of the present one.
+  private func opened(_ part: Manifest.TapeInfo) throws(GuestError) -> (any Engine, [Birth]) {
+    do throws(GuestError) { return try open(part) } catch {
+      guard case .replay(let message, _, let divergence) = error else { throw error }
+      throw .unsupported(divergence.map { "\(message); \($0)" } ?? message)
+    }
   }
 
   /// How many checkpoints there are, and the bytes that they take.

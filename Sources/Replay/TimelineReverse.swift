@@ -64,7 +64,8 @@ extension Timeline {
         return try arrive(at: hit.position, hit.stop, before: present, stops: stops, interrupted: interrupted)
       }
       if let floor, bottom == floor.moment {
-        return try go(to: bottom, interrupted: interrupted) == .interrupted ? .stop(.interrupted) : .stop(floor.birth.stop)
+        return try go(to: bottom, interrupted: interrupted) == .interrupted
+          ? .stop(.interrupted) : .stop(floor.birth.stop)
       }
       upper = bottom
     }

@@ -40,7 +40,8 @@ extension TranslateEngine {
   /// Files come from the trace, under names of its own.
   private func recordedPath(_ map: MemoryMap) -> String {
     guard map.isFile else { return map.path == "[heap]" || map.path == "[stack]" ? map.path : "" }
-    guard let name = map.path.split(separator: "/").last, let number = name.split(separator: "-").first.flatMap({ UInt64($0) }),
+    guard let name = map.path.split(separator: "/").last,
+      let number = name.split(separator: "-").first.flatMap({ UInt64($0) }),
       let file = session.manifest.file(number), file.storedName == name
     else { return "" }
     return file.path

@@ -73,7 +73,8 @@ extension ReplayCommand {
         + "(\(others.joined(separator: ", ")): 'seek TAPE:start', or backwards)")
   }
 
-  private func place(_ text: String, _ directory: TraceDirectory, _ tape: Manifest.TapeInfo, _ manifest: Manifest) throws
+  private func place(_ text: String, _ directory: TraceDirectory, _ tape: Manifest.TapeInfo, _ manifest: Manifest)
+    throws
     -> HistoryPlace
   {
     if let place = HistoryPlace(text) { return place }

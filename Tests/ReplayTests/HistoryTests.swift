@@ -128,7 +128,8 @@ private final class Bench {
   @Test(arguments: 1...6) func births(seed: Int) throws {
     let program = FakeProgram(seed: UInt64(seed) &* 31 &+ 2, count: 1_000)
     let events = [3, 4, 7].map { UInt64($0) }.filter { $0 < program.eventTicks.count }
-    let bench = try Bench(seed: UInt64(seed), births: events.map { Birth(event: $0, child: Int32($0), isVfork: $0 == 4) })
+    let bench = try Bench(
+      seed: UInt64(seed), births: events.map { Birth(event: $0, child: Int32($0), isVfork: $0 == 4) })
     var stops = StopSet()
     stops.forks = true
     let moments = events.map { event in program.moments.first { $0.position.event == event }!.position }
