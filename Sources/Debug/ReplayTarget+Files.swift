@@ -49,6 +49,11 @@ extension ReplayTarget: FileAccess {
 
   private func storedFile(_ path: String) -> Manifest.FileInfo? { traceFiles.file(path) }
 
+  /// Whether the recording has two files of the same path.
+  public var hasReplacedFiles: Bool {
+    Set(options.manifest.files.map(\.path)).count < options.manifest.files.count
+  }
+
   /// The files of this process.
   public var traceFiles: TraceFiles {
     if let known = knownFiles[tape.number] { return known }

@@ -11,6 +11,7 @@ extension ReplayTarget {
   /// - Parameter reply: what it is answered with when it goes on.
   func becameProgram(then reply: StopReply?) -> StopReply {
     newborn = nil
+    onProgram()
     if processEventSet.contains(.exec) {
       breakpointList = []
       pendingReply = reply
@@ -111,6 +112,7 @@ extension ReplayTarget {
     history = other
     engineFailure = nil
     lastStop = arrived(signal: 5)
+    onProgram()
   }
 
   /// The connection is gone, and with it what gdb wanted.
@@ -126,6 +128,7 @@ extension ReplayTarget {
     newborn = nil
     goesBackwards = false
     lastStop = arrived(signal: 5)
+    onProgram()
   }
 
   /// Called when a client has come.

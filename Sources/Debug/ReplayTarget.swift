@@ -69,6 +69,8 @@ public final class ReplayTarget: Target {
   var knownFiles: [UInt64: TraceFiles] = [:]
   var engineFailure: GuestError?
   private var lastReport = ""
+  /// The present program is another one: before the debugger looks for its files.
+  public var onProgram: () -> Void = {}
   /// Errors by number are all that gdb before 14 shows: where the words go.
   public var onFailure: (String) -> Void = { _ in }
 

@@ -295,6 +295,22 @@ def processes(bench):
         r"=> tape \d+  /bin/sh", r"tape \d+  cat", r"=====", r"=> tape \d+  cat"]
 
 
+def replaced_programs(bench):
+    """Two programs of the same path, one after the other: gdb gets the one that ran."""
+    names = ["first", "second"]
+    for name in names:
+        source = os.path.join(bench.place, f"{name}.c")
+        with open(source, "w") as file:
+            file.write(f"int {name}(void) {{ return 7; }}\nint main(void) {{ return {name}() - 7; }}\n")
+        subprocess.run(["cc", "-g", "-O0", "-o", os.path.join(bench.place, name), source], check=True)
+    script = "cp first prog; ./prog; rm prog; cp second prog; exec ./prog"
+    trace = bench.record("replaced", ["/bin/sh", "-c", script])
+    listing = subprocess.run([bench.bis, "ps", trace], env=bench.environment, capture_output=True, text=True).stdout
+    pid = re.search(r"^ *(\d+) .* \./prog$", listing, re.M)[1]
+    return bench.gdb("replaced", ["break second", "continue", "bt", f"process {pid}", "break first", "continue", "bt"]), [
+        r"#0 +second \(\)", r"#0 +first \(\)", r"#1 .*main"]
+
+
 def diversion_policy(bench):
     """What called functions must not do they cannot do; several in a row leave the replay as it was."""
     kept = os.path.join(bench.place, "precious")
@@ -405,5 +421,5 @@ def no_gdb(bench):
 
 ALL = [start, breakpoints, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
        system_calls, corrupted_heap, thread_list, fifty_steps_back, fifty_steps_everywhere, fifty_steps_at_switches, random_walk, objects,
-       local_files, terminal, programs, over_exec, fifty_steps_over_exec, forks, processes, lldb, diversion_policy, checkpoint_memory,
+       local_files, terminal, programs, over_exec, fifty_steps_over_exec, forks, processes, replaced_programs, lldb, diversion_policy, checkpoint_memory,
        process_information, machine_interface, server, no_gdb]

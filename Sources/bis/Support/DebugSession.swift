@@ -76,6 +76,9 @@ struct DebugSession {
     var words = ["gdb", "-q"]
     if let interpreter { words.append("--interpreter=\(interpreter)") }
     let sysroot = Sysroot(in: directory.path, trace, target.traceFiles)
+    // Programs that were replaced while it was recorded: each gets its own.
+    let target = target
+    if target.hasReplacedFiles { target.onProgram = { sysroot.update(target.traceFiles) } }
     words += ["-x", plain, "-x", python]
     for command in ["set sysroot \(sysroot.path)", "set solib-search-path \(sysroot.namesPath)"] {
       words += ["-ex", command]
