@@ -311,6 +311,19 @@ def replaced_programs(bench):
         r"#0 +second \(\)", r"#0 +first \(\)", r"#1 .*main"]
 
 
+def python_frames(bench):
+    """The helpers that python3-dbg brings show the recorded interpreter's own stack."""
+    python = os.path.realpath("/usr/bin/python3")
+    if not os.path.exists(f"/usr/share/gdb/auto-load{python}-gdb.py"):
+        raise Missing("gdb's helpers for Python (python3-dbg) are not installed")
+    script = os.path.join(bench.place, "words.py")
+    with open(script, "w") as file:
+        file.write("def inner(number):\n    words = {'a': number}\n    return sorted(words)\n\nprint(inner(41))\n")
+    bench.record("words", [python, script])
+    return bench.gdb("words", ["break builtin_sorted", "seek end", "reverse-continue", "py-bt"]), [
+        r"builtin_sorted", r"line 3, in inner", r"line 5, in <module>"]
+
+
 def diversion_policy(bench):
     """What called functions must not do they cannot do; several in a row leave the replay as it was."""
     kept = os.path.join(bench.place, "precious")
@@ -421,5 +434,5 @@ def no_gdb(bench):
 
 ALL = [start, breakpoints, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
        system_calls, corrupted_heap, thread_list, fifty_steps_back, fifty_steps_everywhere, fifty_steps_at_switches, random_walk, objects,
-       local_files, terminal, programs, over_exec, fifty_steps_over_exec, forks, processes, replaced_programs, lldb, diversion_policy, checkpoint_memory,
+       local_files, terminal, programs, over_exec, fifty_steps_over_exec, forks, processes, replaced_programs, lldb, python_frames, diversion_policy, checkpoint_memory,
        process_information, machine_interface, server, no_gdb]
