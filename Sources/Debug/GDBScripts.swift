@@ -83,12 +83,20 @@ public enum GDBScripts {
     """
 
   /// For a gdb with Python: the same with error messages, optional arguments, and what bis has to say.
-  public static let python = #"""
+  /// - Parameter socket: where to connect to.
+  public static func python(socket: String) -> String { "BIS_SOCKET = \"\(socket)\"\n" + pythonText }
+
+  private static let pythonText = #"""
     import gdb
 
 
     def monitor(command):
-        return gdb.execute("monitor " + command, to_string=True)
+        # (a gdb before 14 shows no words of an error)
+        answer = gdb.execute("monitor try " + command, to_string=True)
+        word, _, text = answer.partition(" ")
+        if word.strip() == "error":
+            raise gdb.GdbError(text.strip())
+        return text if text.strip() else ""
 
 
     class Show(gdb.Command):
@@ -143,6 +151,21 @@ public enum GDBScripts {
             gdb.write("%s at %s:\n  %s\nhere, at %s (%s):\n  %s\n" % (words[1], there, then, here, same, now))
 
 
+    class Process(gdb.Command):
+        """process [PID|NAME]: list the processes of the recording, or look at another one."""
+
+        def __init__(self):
+            super().__init__("process", gdb.COMMAND_RUNNING)
+
+        def invoke(self, argument, from_tty):
+            gdb.write(monitor(("process " + argument).strip()))
+            if not argument.strip():
+                return
+            gdb.execute("disconnect", to_string=True)
+            gdb.execute("file", to_string=True)
+            gdb.execute("target remote " + BIS_SOCKET)
+
+
     Show("when", "when", "Show the position in the recording: event, ticks after it, instruction.")
     Show("checkpoint", "checkpoint", "checkpoint [NOTE]: remember this position; 'restart N' comes back.", gdb.COMMAND_RUNNING)
     Show("info checkpoints", "checkpoints", "List the checkpoints.")
@@ -151,11 +174,14 @@ public enum GDBScripts {
     Show("bookmark", "bookmark", "bookmark NAME: keep this position in the recording; 'seek NAME' comes back, in later sessions, too.")
     Show("info bookmarks", "bookmarks", "List the bookmarks kept in the recording.")
     Show("delete bookmark", "delete-bookmark", "delete bookmark NAME: forget a bookmark.")
-    Go("seek", "seek", "seek POSITION: go to EVENT, EVENT+TICKS, N%, start, end or a bookmark.", gdb.COMMAND_RUNNING)
+    Go("seek", "seek", "seek [TAPE:]POSITION: go to EVENT, EVENT+TICKS, N%, start, end or a bookmark; in another program of the process: TAPE:POSITION.", gdb.COMMAND_RUNNING)
     Go("back", "back", "Go to the position visited before.", gdb.COMMAND_RUNNING)
     Go("forward", "forward", "Undo 'back'.", gdb.COMMAND_RUNNING)
     Go("restart", "restart", "restart [N]: go to checkpoint N, or to the start.", gdb.COMMAND_RUNNING)
     Go("run", "restart", "Go to the start of the recording.", gdb.COMMAND_RUNNING)
+    Show("info programs", "programs", "List the programs that this process was, one after the other.")
+    Show("info processes", "process", "List the processes of the recording.")
+    Process()
     DiffAt()
 
 
@@ -166,6 +192,33 @@ public enum GDBScripts {
             pass
 
 
+    class Enabled:
+        """Which breakpoints are on for their owner: gdb switches off those that it cannot find in a program, and there may
+        be another program before or after."""
+
+        def __init__(self):
+            self.states = {}
+            self.program = None
+
+        def note(self, breakpoint):
+            same = gdb.current_progspace().filename == self.program and not breakpoint.pending
+            if breakpoint.enabled or same:
+                self.states[breakpoint.number] = breakpoint.enabled
+
+        def look(self, event):
+            program = gdb.current_progspace().filename
+            if program == self.program:
+                return
+            self.program = program
+            for breakpoint in gdb.breakpoints():
+                if self.states.get(breakpoint.number) and not breakpoint.enabled:
+                    breakpoint.enabled = True
+
+
+    enabled = Enabled()
+    gdb.events.breakpoint_created.connect(enabled.note)
+    gdb.events.breakpoint_modified.connect(enabled.note)
+    gdb.events.new_objfile.connect(enabled.look)
     gdb.events.stop.connect(tell)
     """#
 }

@@ -54,8 +54,8 @@ extension ReplayTarget: RegisterAccess {
   }
 
   func registerFile(of thread: RSP.ThreadID) throws(TargetError) -> RegisterFile {
+    try use(thread.process)
     if let diverted, thread == currentID { return diverted.registers }
-    guard thread.process == pid else { throw .noSuchThread }
     return try checked { () throws(GuestError) in try engine.registers(of: Int32(thread.thread)) }
   }
 }

@@ -2,6 +2,7 @@
 
 import Linux
 public import RSP
+import Replay
 import Tape
 import Trace
 
@@ -18,29 +19,50 @@ extension ReplayTarget: FileAccess {
 
   public func readLink(_ path: String, process: Int?) throws(TargetError) -> String {
     switch path {
-    case "/proc/\(pid)/exe": return options.tape.executable
+    case "/proc/\(pid)/exe": return tape.executable
     case "/proc/\(pid)/cwd": return options.manifest.recording.workingDirectory
     default: throw storedFile(path) == nil ? TargetError(code: 2) : .invalid
     }
   }
 
-  /// What `info proc` reads.
+  /// What `info proc` and `gcore` read.
   private func processFile(_ path: String) -> [UInt8]? {
-    guard path == "/proc/\(pid)/cmdline" else { return nil }
-    return options.tape.arguments.flatMap { Array($0.utf8) + [0] }
+    switch path {
+    case "/proc/\(pid)/cmdline": tape.arguments.flatMap { Array($0.utf8) + [0] }
+    case "/proc/\(pid)/maps": (try? engine.mappings()).map { Array($0.map(Self.line).joined().utf8) }
+    default: nil
+    }
+  }
+
+  /// A line of `/proc/PID/maps`. Device and inode are not known; a file has one that is not 0.
+  private static func line(_ mapping: EngineMapping) -> String {
+    func hexadecimal(_ number: UInt64) -> String {
+      let digits = String(number, radix: 16)
+      return String(repeating: "0", count: max(8 - digits.count, 0)) + digits
+    }
+    let rights =
+      (mapping.isReadable ? "r" : "-") + (mapping.isWritable ? "w" : "-") + (mapping.isExecutable ? "x" : "-") + "p"
+    let isFile = mapping.path.hasPrefix("/")
+    return "\(hexadecimal(mapping.low))-\(hexadecimal(mapping.high)) \(rights) \(hexadecimal(mapping.offset)) 00:00 "
+      + (isFile ? "1" : "0") + (mapping.path.isEmpty ? "\n" : " \(mapping.path)\n")
   }
 
   private func storedFile(_ path: String) -> Manifest.FileInfo? { traceFiles.file(path) }
 
+  /// Whether the recording has two files of the same path.
+  public var hasReplacedFiles: Bool {
+    Set(options.manifest.files.map(\.path)).count < options.manifest.files.count
+  }
+
   /// The files of this process.
   public var traceFiles: TraceFiles {
-    if let knownFiles { return knownFiles }
+    if let known = knownFiles[tape.number] { return known }
     var numbers: Set<UInt64> = []
     for effect in firstEvent()?.effects ?? [] {
       if case .map(let mapping) = effect, let file = mapping.file { numbers.insert(file) }
     }
     let files = TraceFiles(options.trace, options.manifest, startFiles: numbers)
-    knownFiles = files
+    knownFiles[tape.number] = files
     return files
   }
 }

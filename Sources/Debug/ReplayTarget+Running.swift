@@ -6,35 +6,52 @@ import Replay
 
 extension ReplayTarget: ResumeAccess, ReverseAccess, RestartAccess {
   public func resume(_ actions: [ResumeAction], interrupted: () -> Bool) throws(TargetError) -> StopReply {
+    if let wanted = actions.lazy.compactMap(\.process).first { try use(wanted) }
+    if let reply = takePendingReply() { return reply }
     if let move = pendingMove { return try moved(move, interrupted) }
     let stepping = actions.first { $0.step != .run }
+    if goesBackwards, activeDiversion() == nil {
+      var thread = currentID
+      if let stepping, case .thread(let wanted) = stepping.threads { thread = wanted }
+      return try reverse(stepping == nil ? .run : .instruction, thread: thread, interrupted: interrupted)
+    }
     if let state = activeDiversion() {
       lastStop = try resume(state, step: stepping?.step ?? .run, interrupted: interrupted)
       return lastStop
     }
     let stops = stopSet()
+    let before = history.index
     let stop = try checked { () throws(GuestError) in
-      guard let stepping else { return try timeline.continue(stops: stops, interrupted: interrupted) }
+      guard let stepping else { return try history.continue(stops: stops, interrupted: interrupted) }
       var thread = engine.currentThread
       if case .thread(let wanted) = stepping.threads { thread = Int32(truncatingIfNeeded: wanted.thread) }
-      return try step(thread, stepping.step, stops: stops, interrupted: interrupted)
+      return try history.goOn(after: step(thread, stepping.step, stops: stops, interrupted: interrupted))
     }
-    lastStop = reply(to: stop)
+    lastStop = history.index == before ? reply(to: stop) : becameProgram(then: stepping == nil ? nil : arrived())
     return lastStop
   }
 
   public func reverse(
     _ step: ResumeStep, thread: RSP.ThreadID, interrupted: () -> Bool
   ) throws(TargetError) -> StopReply {
+    try use(thread.process)
+    if let reply = takePendingReply() { return reply }
     if let move = pendingMove { return try moved(move, interrupted) }
     if diverted != nil {
       _ = activeDiversion()
       endDiversion()
     }
     let stops = stopSet()
+    let before = history.index
     let arrival = try checked { () throws(GuestError) in
-      guard step != .run else { return try timeline.reverseContinue(stops: stops, interrupted: interrupted) }
-      return try stepBack(Int32(truncatingIfNeeded: thread.thread), stops: stops, interrupted: interrupted)
+      guard step != .run else { return try history.reverseContinue(stops: stops, interrupted: interrupted) }
+      let arrival = try stepBack(Int32(truncatingIfNeeded: thread.thread), stops: stops, interrupted: interrupted)
+      return try history.goBack(after: arrival, interrupted: interrupted)
+    }
+    if history.index != before {
+      let stays = arrival == .stop(.interrupted)
+      lastStop = becameProgram(then: stays ? arrived(signal: 2) : step == .run ? nil : arrived())
+      return lastStop
     }
     switch arrival {
     case .historyBegin: lastStop = .stopped(currentID, signal: 5, .historyBegin)
@@ -45,7 +62,7 @@ extension ReplayTarget: ResumeAccess, ReverseAccess, RestartAccess {
 
   public func restart() throws(TargetError) -> StopReply {
     endDiversion()
-    try checked { () throws(GuestError) in try timeline.restart() }
+    try checked { () throws(GuestError) in try history.restart() }
     lastStop = .stopped(currentID, signal: 5, nil)
     return lastStop
   }
@@ -56,13 +73,18 @@ extension ReplayTarget: ResumeAccess, ReverseAccess, RestartAccess {
   ) throws(TargetError) -> StopReply {
     pendingMove = nil
     endDiversion()
+    newborn = nil
+    let before = history.index
     do {
       let stop = try withoutActuallyEscaping(interrupted) { try move($0) }
-      lastStop = .stopped(currentID, signal: stop == .interrupted ? 2 : 5, nil)
+      let isInterrupted = stop == .interrupted
+      lastStop =
+        history.index == before
+        ? arrived(signal: isInterrupted ? 2 : 5) : becameProgram(then: arrived(signal: isInterrupted ? 2 : 0))
       return lastStop
     } catch let error as PlaceError {
       notify(error.description)
-      lastStop = .stopped(currentID, signal: 5, nil)
+      lastStop = history.index == before ? arrived(signal: 5) : becameProgram(then: arrived())
       return lastStop
     } catch let error as GuestError {
       return try checked { () throws(GuestError) in throw error }
@@ -127,6 +149,17 @@ extension ReplayTarget: ResumeAccess, ReverseAccess, RestartAccess {
       !$0.kind.isWatchpoint && $0.address == address && $0.holds(in: self)
     }
     return holds ? .breakpoint(address) : nil
+  }
+}
+
+extension ResumeAction {
+  /// The process that it is about, if only one.
+  fileprivate var process: Int? {
+    switch threads {
+    case .thread(let thread): thread.process
+    case .process(let process): process
+    case .any, .all: nil
+    }
   }
 }
 

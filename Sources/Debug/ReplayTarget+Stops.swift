@@ -8,15 +8,15 @@ extension ReplayTarget: BreakpointAccess, SystemCallCatching, SignalPassing, Pro
   public var breakpointKinds: Set<BreakpointKind> { Set(BreakpointKind.allCases) }
 
   public func insertBreakpoint(_ breakpoint: RSP.Breakpoint, process: Int) throws(TargetError) {
-    guard process == pid else { return }
+    guard process == pid || others[process] != nil else { return }
     guard !breakpoint.kind.isWatchpoint || breakpoint.length > 0 else { throw .invalid }
-    breakpointList.removeAll { $0.isSamePlace(as: breakpoint) }
-    breakpointList.append(breakpoint)
+    breakpointLists[process, default: []].removeAll { $0.isSamePlace(as: breakpoint) }
+    breakpointLists[process, default: []].append(breakpoint)
   }
 
   public func removeBreakpoint(_ breakpoint: RSP.Breakpoint, process: Int) throws(TargetError) {
     // A forked child has no breakpoints of its own.
-    if process == pid { breakpointList.removeAll { $0.isSamePlace(as: breakpoint) } }
+    breakpointLists[process]?.removeAll { $0.isSamePlace(as: breakpoint) }
   }
 
   public func catchSystemCalls(_ numbers: Set<Int>?, process: Int) throws(TargetError) {
@@ -25,7 +25,7 @@ extension ReplayTarget: BreakpointAccess, SystemCallCatching, SignalPassing, Pro
 
   public func passSignals(_ signals: Set<Int>) { passedSignals = signals }
 
-  public var possibleProcessEvents: ProcessEvents { [.fork] }
+  public var possibleProcessEvents: ProcessEvents { [.fork, .vfork, .exec] }
   public func reportProcessEvents(_ events: ProcessEvents) { processEventSet = events }
 
   /// Everything that gdb asked for, for the engine.
@@ -49,8 +49,7 @@ extension ReplayTarget: BreakpointAccess, SystemCallCatching, SignalPassing, Pro
     }
     for signal in 1..<64 where !passedSignals.contains(signal) { stops.signals |= 1 << UInt64(signal) }
     stops.systemCalls = caughtSystemCalls.map { Set($0.compactMap { UInt32(exactly: $0) }) }
-    stops.forks = processEventSet.contains(.fork)
-    stops.execs = processEventSet.contains(.exec)
+    stops.forks = processEventSet.contains(.fork) && reportsForks
     return stops
   }
 
@@ -64,7 +63,14 @@ extension ReplayTarget: BreakpointAccess, SystemCallCatching, SignalPassing, Pro
     case .signal(let signal): return stopped(Int(signal))
     case .systemCallEntry(let number): return stopped(5, .systemCallEntry(Int(number)))
     case .systemCallReturn(let number): return stopped(5, .systemCallReturn(Int(number)))
-    case .fork(let child): return stopped(5, .fork(RSP.ThreadID(process: Int(child), thread: Int(child))))
+    case .fork(let child):
+      newborn = Birth(event: 0, child: child, isVfork: false)
+      return stopped(5, .fork(RSP.ThreadID(process: Int(child), thread: Int(child))))
+    case .vfork(let child):
+      newborn = Birth(event: 0, child: child, isVfork: true)
+      // To gdb the parent waits now. Here the child is gone already.
+      pendingReply = stopped(5, .vforkDone)
+      return stopped(5, .vfork(RSP.ThreadID(process: Int(child), thread: Int(child))))
     case .breakpoint(let address):
       let isSoftware = breakpointList.contains { $0.kind == .software && $0.address == address }
       return stopped(5, isSoftware ? .softwareBreakpoint : .hardwareBreakpoint)
@@ -90,7 +96,7 @@ extension ReplayTarget: BreakpointAccess, SystemCallCatching, SignalPassing, Pro
     case .killed(let signal): return "the program is killed here by signal \(signal)"
     case .exec(let tape):
       let program = options.manifest.tape(tape)?.executable ?? "another program"
-      return "the process becomes \(program) here; to go on: bis replay --tape \(tape) \(options.trace.path)"
+      return "the process becomes \(program) here, which the recording does not hold"
     default: return "the recording ends here, before the program did"
     }
   }

@@ -12,62 +12,85 @@ public import Trace
 public struct ReplayTargetOptions {
   public var trace: TraceDirectory
   public var manifest: Manifest
-  /// The tape that the engine replays.
-  public var tape: Manifest.TapeInfo
   public var profile: CPUProfile
   /// What diversions may do.
   public var policy = DiversionPolicy()
   /// An event as a line for a person.
-  public var describe: (Event) -> String
+  public var describe: (Event, Manifest.TapeInfo) -> String
+  /// The process of a tape, at that tape's first moment.
+  public var open: (Manifest.TapeInfo) throws(GuestError) -> ProcessHistory
 
   public init(
-    trace: TraceDirectory, manifest: Manifest, tape: Manifest.TapeInfo, profile: CPUProfile,
-    describe: @escaping (Event) -> String
+    trace: TraceDirectory, manifest: Manifest, profile: CPUProfile,
+    describe: @escaping (Event, Manifest.TapeInfo) -> String,
+    open: @escaping (Manifest.TapeInfo) throws(GuestError) -> ProcessHistory
   ) {
     self.trace = trace
     self.manifest = manifest
-    self.tape = tape
     self.profile = profile
     self.describe = describe
+    self.open = open
   }
 }
 
 /// One process of a trace. Belongs to the thread of its engine.
 public final class ReplayTarget: Target {
-  let timeline: Timeline
+  /// The present process: the one that gdb asked about last.
+  public internal(set) var history: ProcessHistory
+  /// Others that gdb keeps (`set detach-on-fork off`), by number.
+  var others: [Int: ProcessHistory] = [:]
   let options: ReplayTargetOptions
   let layout: RegisterLayout
-  let pid: Int
   public internal(set) var lastStop: StopReply = .nothingLeft
 
   /// What gdb wants to stop at.
-  var breakpointList: [RSP.Breakpoint] = []
+  var breakpointLists: [Int: [RSP.Breakpoint]] = [:]
   var passedSignals: Set<Int> = []
   var caughtSystemCalls: Set<Int>?
   var processEventSet: ProcessEvents = []
   /// What gdb changes, while it does.
   var diverted: DivertedState?
+  /// `monitor forks off`: they are not reported, which makes ways back over many of them faster.
+  var reportsForks = true
+  /// `monitor direction`: a debugger without commands for it goes backwards with those that it has.
+  var goesBackwards = false
   /// What the next resumption does instead: gdb forgets what it knew only when it resumes.
   var pendingMove: ((() -> Bool) throws -> Stop)?
+  /// What the next resumption is answered with, at once: gdb goes on by itself where a process becomes another program.
+  var pendingReply: StopReply?
+  /// The child that gdb was told of last.
+  var newborn: Birth?
   /// What a person should know; `monitor notices` gives it.
   var notices: [String] = []
-  private var auxiliary: [UInt8]?
-  var knownFiles: TraceFiles?
-  private var engineFailure: GuestError?
+  /// gdb left to come back and look at another process.
+  public internal(set) var expectsClient = false
+  /// By tape.
+  var auxiliary: [UInt64: [UInt8]] = [:]
+  var knownFiles: [UInt64: TraceFiles] = [:]
+  var engineFailure: GuestError?
   private var lastReport = ""
+  /// The present program is another one: before the debugger looks for its files.
+  public var onProgram: () -> Void = {}
   /// Errors by number are all that gdb before 14 shows: where the words go.
   public var onFailure: (String) -> Void = { _ in }
 
-  /// - Parameter timeline: at the first moment of the tape, or wherever the session shall begin.
-  public init(_ timeline: Timeline, _ options: ReplayTargetOptions) {
-    self.timeline = timeline
+  /// - Parameter history: where the session shall begin.
+  public init(_ history: ProcessHistory, _ options: ReplayTargetOptions) {
+    self.history = history
     self.options = options
     layout = RegisterLayout(profile: options.profile)
-    pid = Int(options.tape.pid)
     lastStop = .stopped(currentID, signal: 5, nil)
   }
 
+  var timeline: Timeline { history.timeline }
   var engine: any Engine { timeline.engine }
+  /// The tape that is replayed now.
+  var tape: Manifest.TapeInfo { history.part }
+  var pid: Int { Int(tape.pid) }
+  var breakpointList: [RSP.Breakpoint] {
+    get { breakpointLists[pid] ?? [] }
+    set { breakpointLists[pid] = newValue }
+  }
   var currentID: RSP.ThreadID { RSP.ThreadID(process: pid, thread: Int(engine.currentThread)) }
 
   public var targetDescription: TargetDescription { layout.description }
@@ -87,9 +110,11 @@ public final class ReplayTarget: Target {
   public var monitor: (any MonitorAccess)? { self }
   public var restarting: (any RestartAccess)? { self }
 
-  public func kill(process: Int?) { endDiversion() }
+  public func kill(process: Int?) { leave(process) }
   public func detach(process: Int?) {
-    if process == nil || process == pid { endDiversion() }
+    // Right after a fork it is the child that gdb wants to stay with.
+    if process == pid, let newborn { try? use(Int(newborn.child)) }
+    leave(process)
   }
 
   /// An engine's failure as gdb sees it. A replay that differs is of no use any more: everything after says so.
@@ -109,7 +134,7 @@ public final class ReplayTarget: Target {
     return "\(error)"
   }
 
-  private func report(_ text: String) {
+  func report(_ text: String) {
     if text == lastReport { return }
     lastReport = text
     onFailure(text)
@@ -121,10 +146,19 @@ public final class ReplayTarget: Target {
 }
 
 extension ReplayTarget: ThreadAccess {
-  public var allThreads: [RSP.ThreadID] { engine.threads.map { RSP.ThreadID(process: pid, thread: Int($0.tid)) } }
+  public var allThreads: [RSP.ThreadID] {
+    ([history] + others.values).flatMap { history in
+      history.timeline.engine.threads.map { RSP.ThreadID(process: Int(history.part.pid), thread: Int($0.tid)) }
+    }.sorted()
+  }
   public var currentThread: RSP.ThreadID? { currentID }
+  public func isAlive(_ thread: RSP.ThreadID) -> Bool {
+    allThreads.contains(thread)
+      || newborn.map { Int($0.child) == thread.process && thread.process == thread.thread } ?? false
+  }
   public func name(of thread: RSP.ThreadID) -> String? {
-    engine.threads.first { Int($0.tid) == thread.thread && thread.process == pid }?.name
+    let history = thread.process == pid ? history : others[thread.process]
+    return history?.timeline.engine.threads.first { Int($0.tid) == thread.thread }?.name
   }
   public func details(of thread: RSP.ThreadID) -> String? {
     thread == currentID ? "has the turn" : nil
@@ -133,12 +167,14 @@ extension ReplayTarget: ThreadAccess {
 
 extension ReplayTarget: MemoryAccess {
   public func readMemory(at address: UInt64, count: Int, of process: Int) throws(TargetError) -> [UInt8] {
+    try use(process)
     let bytes = diverted?.diversion.read(address, count) ?? engine.read(address, count)
     guard !bytes.isEmpty || count == 0 else { throw .badAddress }
     return bytes
   }
 
   public func writeMemory(at address: UInt64, _ bytes: [UInt8], of process: Int) throws(TargetError) {
+    try use(process)
     // gdb writes back what it read now and then.
     if diverted == nil, engine.read(address, bytes.count) == bytes { return }
     let state = try divert()
@@ -149,17 +185,22 @@ extension ReplayTarget: MemoryAccess {
 
 extension ReplayTarget: SignalInfoAccess {
   public func signalInfo(of thread: RSP.ThreadID) throws(TargetError) -> [UInt8] {
+    try use(thread.process)
     guard let bytes = engine.signalInformation() else { throw TargetError(code: 1, "no signal here") }
     return bytes
   }
 }
 
 extension ReplayTarget: AuxiliaryVectorAccess, ExecutableAccess {
-  public func executablePath(of process: Int) throws(TargetError) -> String { options.tape.executable }
+  public func executablePath(of process: Int) throws(TargetError) -> String {
+    try use(process)
+    return tape.executable
+  }
 
   /// From where the kernel put it: above the arguments and the environment at the program's first stack pointer.
   public func auxiliaryVector(of process: Int) throws(TargetError) -> [UInt8] {
-    if let auxiliary { return auxiliary }
+    try use(process)
+    if let known = auxiliary[tape.number] { return known }
     guard let stack = firstStackPointer() else { throw TargetError("the tape does not say where the stack began") }
     var address = stack + 8
     for _ in 0..<2 {
@@ -177,7 +218,7 @@ extension ReplayTarget: AuxiliaryVectorAccess, ExecutableAccess {
       if pair[..<8].allSatisfy({ $0 == 0 }) { break }
       address += 16
     }
-    auxiliary = bytes
+    auxiliary[tape.number] = bytes
     return bytes
   }
 
@@ -194,7 +235,7 @@ extension ReplayTarget: AuxiliaryVectorAccess, ExecutableAccess {
 
   /// The START event of the program: a tape born by fork has its parents' one.
   func firstEvent() -> Event? {
-    var tape = options.tape
+    var tape = tape
     for _ in 0..<10_000 {
       if tape.origin == .exec {
         let reader = try? TapeFileReader(options.trace, tape: tape.number)

@@ -20,6 +20,8 @@ public final class Session {
 
   /// What gdb can read, as `qSupported` named it.
   var client: Set<String> = []
+  /// The client is lldb.
+  var isLLDB = false
   /// `!`: gdb stays when everything has exited.
   var isExtended = false
   /// `Hg`: what registers and memory are of. Nil: the target's choice.

@@ -87,6 +87,8 @@ public enum Stop: Sendable, Equatable {
   case systemCallReturn(UInt32)
   /// The process forked: pid of the child, which has a tape of its own.
   case fork(Int32)
+  /// The same; the child shared this process's memory and is gone, or another program.
+  case vfork(Int32)
   /// This tape ends with exec; the process goes on in tape `tape`.
   case exec(tape: UInt64)
   /// The position is the last one of the tape: before the call or fault that ended it.
@@ -130,6 +132,8 @@ public protocol Engine: AnyObject {
   func registers(of thread: Int32) throws(GuestError) -> RegisterFile
   /// Bytes from `address` on, as far as they are readable, at most `count`.
   func read(_ address: UInt64, _ count: Int) -> [UInt8]
+  /// The program's memory, by address.
+  func mappings() throws(GuestError) -> [EngineMapping]
   /// siginfo (128 bytes) of the signal that the last stop reported.
   func signalInformation() -> [UInt8]?
 

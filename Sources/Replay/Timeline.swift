@@ -22,12 +22,10 @@ public final class Timeline {
   var ladder: CheckpointLadder
   var pace = Pace()
   var trail = Trail()
-  /// Positions gone to, for `back` and `forward`.
-  var visited: [Position] = []
-  var visitedIndex = 0
-  /// Those that a person made, by number.
-  public internal(set) var marks: [Int: Mark] = [:]
-  var nextMark = 1
+  /// Processes that this one makes, in order: stops of a run when its stop set has forks.
+  let births: [Birth]
+  /// The first moments after some of them.
+  var known: [UInt64: Position] = [:]
   /// Nanoseconds that the last checkpoint took to make.
   var checkpointTime: UInt64 = 0
   let clock: () -> UInt64
@@ -36,16 +34,17 @@ public final class Timeline {
   ///   - engine: at the first moment of its tape.
   ///   - memoryBudget: bytes that checkpoints may take.
   ///   - maximumCheckpoints: processes that checkpoints may be.
+  ///   - births: processes that it makes, in order.
   ///   - clock: nanoseconds.
   public init(
-    _ engine: any Engine, memoryBudget: Int, maximumCheckpoints: Int = 100,
+    _ engine: any Engine, memoryBudget: Int, maximumCheckpoints: Int = 100, births: [Birth] = [],
     clock: @escaping () -> UInt64 = monotonicNanoseconds
   ) throws(GuestError) {
     self.engine = engine
     self.clock = clock
+    self.births = births
     ladder = CheckpointLadder(budget: memoryBudget, maximumCount: maximumCheckpoints)
     ladder.insert(.init(id: try engine.checkpoint(), position: engine.position, cost: 0))
-    visited = [engine.position]
   }
 
   public var position: Position { engine.position }
@@ -59,18 +58,20 @@ public final class Timeline {
 
   /// Runs to the next stop or the end.
   public func `continue`(stops: StopSet, interrupted: () -> Bool) throws(GuestError) -> Stop {
-    let stop = try advance(to: .end, stops: stops, collecting: false, interrupted: interrupted).stop
-    visit()
-    return stop
+    try advanceToBirth(before: .end, stops: stops, interrupted: interrupted)
   }
 
   /// Runs to the next stop, at most until the next event was applied.
   public func continueToNextEvent(stops: StopSet, interrupted: () -> Bool) throws(GuestError) -> Stop {
     let limit = RunLimit.event(position.event + 1)
-    return try advance(to: limit, stops: stops, collecting: false, interrupted: interrupted).stop
+    return try advanceToBirth(before: limit, stops: stops, interrupted: interrupted)
   }
 
-  public func stepInstruction(stops: StopSet) throws(GuestError) -> Stop { try engine.step(stops: stops) }
+  public func stepInstruction(stops: StopSet) throws(GuestError) -> Stop {
+    let event = position.event
+    let stop = try engine.step(stops: stops)
+    return stop == .limit && stops.forks ? born(since: event) ?? stop : stop
+  }
 
   // MARK: To a place
 
@@ -86,29 +87,20 @@ public final class Timeline {
   public func seek(to place: Place, interrupted: () -> Bool) throws -> Stop {
     let limit = try engine.limit(for: place)
     try restoreNearest { limit.isAfter($0, last: self.engine.eventCount) }
-    if limit == .event(0) { return arrived(.limit) }
+    if limit == .event(0) { return .limit }
     let stop = try approach(limit, interrupted: interrupted)
-    guard stop != .interrupted, case .ticks(let ticks, let event, let address?) = place else { return arrived(stop) }
+    guard stop != .interrupted, case .ticks(let ticks, let event, let address?) = place else { return stop }
     let wanted = Position(event: event, ticks: engine.ticksBefore(event: event) + ticks, address: address)
     while position < wanted, !engine.isAtEnd {
-      if interrupted() { return arrived(.interrupted) }
+      if interrupted() { return .interrupted }
       _ = try engine.step(stops: StopSet())
     }
-    visit()
     guard position == wanted else { throw PlaceError("the recording does not come by \(place)") }
     return .limit
   }
 
   /// Goes to the first moment.
-  public func restart() throws(GuestError) {
-    try engine.restore(ladder.entries[0].id)
-    visit()
-  }
-
-  private func arrived(_ stop: Stop) -> Stop {
-    visit()
-    return stop
-  }
+  public func restart() throws(GuestError) { try engine.restore(ladder.entries[0].id) }
 
   /// Restores the last checkpoint that `isBefore` holds for, unless the engine is between it and the target itself.
   func restoreNearest(_ isBefore: (Position) -> Bool) throws(GuestError) {
@@ -216,6 +208,14 @@ public final class Timeline {
     try thin()
     ladder.hold(id, isHeld)
     return id
+  }
+
+  /// Gives up what is over other limits than those it began with.
+  func limit(memoryBudget: Int, maximumCheckpoints: Int) throws(GuestError) {
+    ladder.budget = memoryBudget
+    ladder.maximumCount = max(maximumCheckpoints, 2)
+    clearTrail()
+    try thin()
   }
 
   private func thin() throws(GuestError) {

@@ -15,7 +15,7 @@ struct CheckpointLadder {
   /// Ascending, each position once.
   private(set) var entries: [Entry] = []
   /// Bytes.
-  let budget: Int
+  var budget: Int
   /// A checkpoint is a process: there cannot be any number of them.
   var maximumCount: Int
 

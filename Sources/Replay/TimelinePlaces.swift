@@ -1,65 +1,53 @@
 // Positions to come back to: visited ones, and those that a person marked.
 
-public import Guest
+/// A position of a process that may be several programs: which of them, and where in it.
+public struct HistoryPosition: Hashable, Sendable {
+  /// The tape of the program.
+  public let tape: UInt64
+  public let position: Position
+
+  public init(tape: UInt64, position: Position) {
+    self.tape = tape
+    self.position = position
+  }
+}
 
 /// A position that a person wants to come back to (`checkpoint` in gdb).
 public struct Mark: Equatable, Sendable {
-  public let position: Position
+  public let position: HistoryPosition
   public let note: String
 }
 
-extension Timeline {
-  private static let mostVisited = 1000
+/// Positions gone to, for `back` and `forward`.
+struct Visits {
+  private static let most = 1000
+  private var list: [HistoryPosition]
+  private var index = 0
 
-  /// Notes that the replay is here because somebody wanted to see it.
-  public func visit() {
-    guard visited.isEmpty || visited[visitedIndex] != position else { return }
-    visited.removeSubrange(min(visitedIndex + 1, visited.count)...)
-    visited.append(position)
-    if visited.count > Self.mostVisited { visited.removeFirst() }
-    visitedIndex = visited.count - 1
+  init(_ first: HistoryPosition) { list = [first] }
+
+  /// Notes that somebody wanted to see this.
+  mutating func note(_ position: HistoryPosition) {
+    guard list[index] != position else { return }
+    list.removeSubrange((index + 1)...)
+    list.append(position)
+    if list.count > Self.most { list.removeFirst() }
+    index = list.count - 1
   }
 
-  /// Goes to the position visited before; false: there is none.
-  public func back(interrupted: () -> Bool = { false }) throws(GuestError) -> Bool {
+  /// Where `back` leads from a position; nil: nowhere.
+  mutating func back(from position: HistoryPosition) -> HistoryPosition? {
     // A step away from where one stopped: back goes there.
-    if visited[visitedIndex] != position {
-      let target = visited[visitedIndex]
-      visit()
-      visitedIndex -= 1
-      _ = try go(to: target, interrupted: interrupted)
-      return true
-    }
-    guard visitedIndex > 0 else { return false }
-    visitedIndex -= 1
-    _ = try go(to: visited[visitedIndex], interrupted: interrupted)
-    return true
+    if list[index] != position { note(position) }
+    guard index > 0 else { return nil }
+    index -= 1
+    return list[index]
   }
 
-  /// Undoes `back`; false: there is nothing to undo.
-  public func forward(interrupted: () -> Bool = { false }) throws(GuestError) -> Bool {
-    guard visitedIndex + 1 < visited.count else { return false }
-    visitedIndex += 1
-    _ = try go(to: visited[visitedIndex], interrupted: interrupted)
-    return true
+  /// Where `forward` leads; nil: there is nothing to undo.
+  mutating func forward() -> HistoryPosition? {
+    guard index + 1 < list.count else { return nil }
+    index += 1
+    return list[index]
   }
-
-  /// Marks this position, and makes coming back to it fast.
-  public func mark(_ note: String = "") throws(GuestError) -> Int {
-    try addCheckpoint()
-    defer { nextMark += 1 }
-    marks[nextMark] = Mark(position: position, note: note)
-    return nextMark
-  }
-
-  /// Goes to a mark; false: there is none with that number.
-  public func restart(mark number: Int, interrupted: () -> Bool = { false }) throws(GuestError) -> Bool {
-    guard let mark = marks[number] else { return false }
-    _ = try go(to: mark.position, interrupted: interrupted)
-    visit()
-    return true
-  }
-
-  /// False: there is none with that number.
-  public func deleteMark(_ number: Int) -> Bool { marks.removeValue(forKey: number) != nil }
 }

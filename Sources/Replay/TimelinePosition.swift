@@ -42,8 +42,12 @@ public enum Place: Hashable, Sendable {
   }
 
   public init(_ position: Position, of engine: any Engine) {
-    let ticks = position.ticks &- engine.ticksBefore(event: position.event)
-    self = .ticks(ticks, after: position.event, address: position.address)
+    self.init(position, ticksBefore: engine.ticksBefore(event: position.event))
+  }
+
+  /// - Parameter ticksBefore: ticks of the last event before the position.
+  public init(_ position: Position, ticksBefore: UInt64) {
+    self = .ticks(position.ticks &- ticksBefore, after: position.event, address: position.address)
   }
 }
 
@@ -63,7 +67,7 @@ extension Place: CustomStringConvertible {
 /// Why a place cannot be gone to.
 public struct PlaceError: Error, Equatable, CustomStringConvertible, Sendable {
   public let description: String
-  init(_ description: String) { self.description = description }
+  public init(_ description: String) { self.description = description }
 }
 
 extension Engine {

@@ -31,15 +31,26 @@ extension Timeline {
 
   /// Runs backwards to the last moment before this one at which a run forwards would have stopped. For a touched watchpoint
   /// that is before the instruction that touches.
-  public func reverseContinue(stops: StopSet, interrupted: () -> Bool) throws(GuestError) -> Arrival {
-    defer { visit() }
+  /// - Parameter here: what would stop in this very moment counts, too: the run began after it.
+  public func reverseContinue(
+    stops: StopSet, here: Bool = false, interrupted: () -> Bool
+  ) throws(GuestError) -> Arrival {
     let present = position
     var upper = present
+    // Nothing before the last birth matters: it is a stop itself.
+    let floor = stops.forks ? try lastBirth(before: present, interrupted: interrupted) : nil
+    if stops.forks, floor == nil, interrupted() { return .stop(.interrupted) }
     while let base = segmentStart(before: upper) {
       try engine.restore(base.id)
+      if let floor, position < floor.moment {
+        if try go(to: floor.moment, interrupted: interrupted) == .interrupted { return .stop(.interrupted) }
+        guard floor.moment < upper else { return .stop(floor.birth.stop) }
+        try addCheckpoint()
+      }
+      let bottom = position
       let outcome = try advance(to: .position(upper), stops: stops, collecting: true, interrupted: interrupted)
       if outcome.stop == .interrupted, position < upper { return .stop(.interrupted) }
-      if outcome.stop.counts(isPresent: upper == present) {
+      if outcome.stop.counts(isPresent: upper == present && !here) {
         return try arrive(at: upper, outcome.stop, before: present, stops: stops, interrupted: interrupted)
       }
       if upper == present, outcome.stop != .limit, !outcome.stop.endsRun,
@@ -52,7 +63,11 @@ extension Timeline {
       if let hit = outcome.last {
         return try arrive(at: hit.position, hit.stop, before: present, stops: stops, interrupted: interrupted)
       }
-      upper = base.position
+      if let floor, bottom == floor.moment {
+        return try go(to: bottom, interrupted: interrupted) == .interrupted
+          ? .stop(.interrupted) : .stop(floor.birth.stop)
+      }
+      upper = bottom
     }
     try engine.restore(ladder.entries[0].id)
     return .historyBegin
@@ -99,6 +114,7 @@ extension Timeline {
     if try go(to: target, interrupted: interrupted) == .interrupted { return .stop(.interrupted) }
     var others = stops
     others.watchpoints = []
+    others.forks = false
     if hit < present, others != StopSet() {
       // Something else may stop where the access is done already: backwards, that comes first.
       let other = try engine.step(stops: others)
@@ -166,7 +182,7 @@ extension Timeline {
     }
   }
 
-  private func clearTrail() {
+  func clearTrail() {
     for id in trail.checkpoints { drop(id) }
     trail = Trail()
   }

@@ -94,6 +94,7 @@ extension TranslateEngine {
       guard case .stopped(.signal(5)) = status.kind, process.guest.place(r.rip) != .outside else {
         return try serveInStep(status, before, start)
       }
+      if try isTrapInstruction(r) { return try serveInStep(status, before, start) }
       try noteTouch()
       if process.guest.place(r.rip) == .runtime {
         if let stop = try toLeave(from: start) { return stop }
@@ -108,6 +109,13 @@ extension TranslateEngine {
       return .limit
     }
     throw .unsupported("an instruction does not end")
+  }
+
+  /// The step ran an INT3 of the program's own, which is a signal for it.
+  private func isTrapInstruction(_ r: Registers) throws(GuestError) -> Bool {
+    guard process.guest.place(r.rip) == .translated else { return false }
+    let info = try kernel("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
+    return info.code == 0x80 && session.region.translator.breakpointEntry(atTrap: r.rip - 1) == nil
   }
 
   /// On the runtime's way out: whether the program is at another moment, and exactly there.

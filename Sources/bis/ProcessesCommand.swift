@@ -16,17 +16,17 @@ struct ProcessesCommand: ParsableCommand {
 
   func run() throws {
     let (directory, manifest) = try trace.read()
-    var rows = [["PID", "PPID", "BORN", "EXIT", "EVENTS", "COMMAND"]]
+    var rows = [["PID", "PPID", "TAPE", "BORN", "EXIT", "EVENTS", "COMMAND"]]
     for tape in manifest.tapes {
       let parent = tape.parent.flatMap(manifest.tape)
       let isExec = parent?.pid == tape.pid
       let grandparent = isExec ? parent.flatMap { ancestor(of: $0, in: manifest) } : parent
       rows.append([
-        String(tape.pid), grandparent.map { String($0.pid) } ?? "-", tape.origin.rawValue, describe(tape.end?.outcome),
-        eventCount(tape, directory), tape.commandLine,
+        String(tape.pid), grandparent.map { String($0.pid) } ?? "-", String(tape.number), tape.origin.rawValue,
+        describe(tape.end?.outcome), eventCount(tape, directory), tape.commandLine,
       ])
     }
-    print(table(rows, right: [0, 1, 3, 4]), terminator: "")
+    print(table(rows, right: [0, 1, 2, 4, 5]), terminator: "")
   }
 
   /// The tape of another process that this one comes from.

@@ -40,7 +40,7 @@ extension ReplayCommand {
     options.replay.trace = directory.path
     options.replay.process = String(tape.pid)
     options.replay.quiet = interpreter != nil
-    options.place = try goto.map { try place($0, directory, tape) }
+    options.place = try goto.map { try place($0, directory, tape, manifest) }
     options.policy = try policy()
     return options
   }
@@ -70,15 +70,20 @@ extension ReplayCommand {
     let others = all.filter { $0.number != tape.number }.map { "--tape \($0.number): \($0.programName)" }
     complain(
       "process \(tape.pid) became \(all.count) programs; this is \(tape.programName), tape \(tape.number) "
-        + "(\(others.joined(separator: ", ")))")
+        + "(\(others.joined(separator: ", ")): 'seek TAPE:start', or backwards)")
   }
 
-  private func place(_ text: String, _ directory: TraceDirectory, _ tape: Manifest.TapeInfo) throws -> Place {
-    if let place = Place(text) { return place }
-    let bookmark = try directory.bookmarks().first { $0.name == text && $0.tape == tape.number }
-    if let place = bookmark.flatMap({ Place($0.position) }) { return place }
+  private func place(_ text: String, _ directory: TraceDirectory, _ tape: Manifest.TapeInfo, _ manifest: Manifest)
+    throws
+    -> HistoryPlace
+  {
+    if let place = HistoryPlace(text) { return place }
+    let tapes = Set(manifest.programs(with: tape).map(\.number))
+    let bookmarks = try directory.bookmarks().filter { $0.name == text && tapes.contains($0.tape) }
+    let bookmark = bookmarks.first { $0.tape == tape.number } ?? bookmarks.first
+    if let bookmark, let place = Place(bookmark.position) { return HistoryPlace(tape: bookmark.tape, place) }
     throw Failure.usage(
-      "--goto \(text): no position and no bookmark", hint: "EVENT, EVENT+TICKS, N%, start, end, a bookmark")
+      "--goto \(text): no position and no bookmark", hint: "[TAPE:]EVENT, EVENT+TICKS, N%, start, end, a bookmark")
   }
 
   private func policy() throws -> DiversionPolicy {

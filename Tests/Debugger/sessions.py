@@ -4,6 +4,7 @@ import os
 import random
 import re
 import signal
+import shutil
 import subprocess
 
 from terminal import Terminal
@@ -129,7 +130,7 @@ def fifty_steps_back(bench):
 
 def fifty_steps_everywhere(bench):
     """The same around system calls, repeated instructions, pushed flags, signal frames, changing code and a fork."""
-    functions = ["copying", "calling", "by_raise", "patching", "forking", "by_timer"]
+    functions = ["copying", "calling", "by_raise", "trapping", "patching", "forking", "by_timer"]
     lines = WALK + ["walk(50)", f"for place in {functions!r}:",
                     "    gdb.execute('tbreak *' + place, to_string=True)",
                     "    gdb.execute('continue', to_string=True)",
@@ -138,7 +139,7 @@ def fifty_steps_everywhere(bench):
                     "    walk(50)",
                     "    for _ in range(20): gdb.execute('stepi', to_string=True)",
                     "    walk(50)", "end"]
-    return bench.gdb("places", lines, timeout=400), [r"walked 50"] * 13
+    return bench.gdb("places", lines, timeout=400), [r"walked 50"] * 15
 
 
 def fifty_steps_at_switches(bench):
@@ -209,8 +210,8 @@ def terminal(bench):
         assert user.end() == 5, user.output
         output = user.output
     with Terminal([bench.bis, "replay", bench.trace("spin"), "--", "-nx"], bench.environment) as user:
-        user.command("continue", wait=False)
-        user.interrupt()
+        user.command("continue", until=rb"\d%  ")  # (while gdb reads libraries it loses a Ctrl-C)
+        user.interrupt(after=0)
         user.command("when")
         user.command("seek end")
         user.command("reverse-continue", wait=False)
@@ -224,12 +225,179 @@ def terminal(bench):
 
 
 def programs(bench):
-    """A process that became another program: the last is shown, --tape opens the others."""
+    """A process that became another program: the last is shown; the session goes on over exec, both ways."""
     trace = bench.record("programs", ["/bin/sh", "-c", "x=1; exec /bin/echo two"])
-    last = bench.gdb("programs", ["info proc"])
-    first = bench.gdb("programs", ["continue"], options=["--tape", "0"])
-    return last + first, [r"became 2 programs; this is echo, tape 1 \(--tape 0: ", r"/bin/echo two",
-                          rf"becomes \S*/echo here; to go on: bis replay --tape 1 {re.escape(trace)}"]
+    last = bench.gdb("programs", ["info programs", "reverse-stepi", "when", "stepi", "when"])
+    first = bench.gdb("programs", ["continue", "when"], options=["--tape", "0"])
+    return last + first, [
+        r"became 2 programs; this is echo, tape 1 \(--tape 0: ", r"tape 0  /bin/sh", r"=> tape 1  /bin/echo two",
+        r"executing new program: .*sh$", r"Program stopped", r"^0:\d+\S+ +\(100.0% of ", r"executing new program: .*echo$",
+        r"^1:1\+0@\S+ +\(0.0% of echo", r"executing new program: .*echo$", r"two", r"No more reverse", r"^1:\d+\S+ +\(100.0% of echo"]
+
+
+def over_exec(bench):
+    """Breakpoints, positions and checkpoints of a process that is three programs; the same checksums on both ways."""
+    commands = ["break begin", "continue", "print number", "monitor checksum", "continue", "print number", "checkpoint two",
+                "monitor checksum", "bookmark second", "catch exec", "continue", "info programs", "reverse-continue", "when",
+                "delete 2", "reverse-continue", "print number", "monitor checksum", "reverse-continue", "print number",
+                "monitor checksum", "seek 4:50%", "when", "info checkpoints", "restart 1", "print number", "seek 4:end", "when",
+                "seek second", "print number", "back", "when", "info bookmarks", "seek 9:1", "delete checkpoint 9"]
+    script = ["python", f"for command in {commands!r}:", "    try: gdb.execute(command)",
+              "    except gdb.error as error: print('error:', error)", "end"]
+    output = bench.gdb("stages", script, options=["--tape", "0"])
+    sums = re.findall(r"^[0-9a-f]{8,16}$", output, re.M)
+    assert len(sums) == 4 and sums[0] == sums[3] and sums[1] == sums[2], f"checksums differ: {sums}\n{output}"
+    again = bench.gdb("stages", ["when"], options=["--goto", "second"])
+    return output + again, [
+        r"\$1 = 1", r"executing new program: .*stages$", r"begin \(number=2\)", r"\$2 = 2", r"Checkpoint 1 at 3:\d+", r"Bookmark second at 3:",
+        r"Catchpoint 2 \(exec'd .*echo\)", r"tape 3  .*2$", r"=> tape 4  echo the end", r"Catchpoint 2 \(exec'd .*stages\).*execve",
+        r"^3:\S+ +\(100.0% of stages", r"begin \(number=2\)", r"\$3 = 2", r"executing new program: .*stages$", r"begin \(number=1\)", r"\$4 = 1",
+        r"executing new program: .*echo$", r"Program stopped", r"^4:\S+ +\((49|50)", r"^1  3:\S+  two", r"begin \(number=2\)", r"\$5 = 2",
+        r"^4:\S+ +\(100.0% of echo", r"\$6 = 2", r"^4:\S+ +\(100.0% of echo", r"second  3:\d+", r"error: tape 9 is not one of process",
+        r"error: there is no checkpoint 9", r"^3:\d+\S+ "]
+
+
+def fifty_steps_over_exec(bench):
+    """The same from the last instructions of a program over exec to the first of the next, and back."""
+    lines = WALK + ["for place in ('3:start', '4:start'):", "    gdb.execute('seek ' + place, to_string=True)",
+                    "    for _ in range(25): gdb.execute('reverse-stepi', to_string=True)", "    walk(50)", "end"]
+    return bench.gdb("stages", lines, timeout=400), [r"walked 50"] * 2
+
+
+def forks(bench):
+    """catch fork and catch vfork in both directions; a child that is followed, one that is kept, and one that is gone to."""
+    catch = ["catch fork", "catch vfork", "continue", "when", "continue", "when", "reverse-continue", "when", "reverse-continue"]
+    follow = ["break child", "set follow-fork-mode child", "continue", "print number", "info inferiors", "reverse-continue"]
+    vfork = ["set follow-fork-mode child", "catch vfork", "delete 1", "continue"]
+    keep = ["set detach-on-fork off", "catch fork", "continue", "stepi", "inferior 2", "break child", "continue", "print number",
+            "reverse-continue", "inferior 1", "reverse-stepi", "when"]
+    outputs = [bench.gdb("stages", catch, options=["--tape", "0"]), bench.gdb("stages", follow, options=["--tape", "0"]),
+               bench.gdb("stages", keep, options=["--tape", "0"])]
+    return "\n=====\n".join(outputs), [
+        r"Catchpoint 1 \(forked process \d+\)", r"^0:38\+0", r"Catchpoint 2 \(vforked process \d+\)", r"^0:\d+\+0",
+        r"Catchpoint 1 \(forked process \d+\)", r"^0:38\+0", r"No more reverse-execution history", r"=====",
+        r"Detaching after fork from parent process", r"child \(number=7\)", r"\$1 = 7", r"\* 2 +process", r"No more reverse", r"=====",
+        r"Catchpoint 1 \(forked", r"New inferior 2", r"Switching to inferior 2", r"child \(number=7\)", r"\$1 = 7", r"No more reverse",
+        r"Switching to inferior 1", r"^0:38\+0"]
+
+
+def processes(bench):
+    """Another process of the recording under the same gdb; -p, --onfork and --tape choose one."""
+    commands = ["break begin", "break child", "info processes", "process echo", "info inferiors", "continue", "process stages",
+                "when", "continue", "print number", "python", "try: gdb.execute('process nobody')",
+                "except gdb.error as error: print('error:', error)", "end"]
+    output = bench.gdb("stages", commands, options=["--tape", "0"])
+    forked = bench.gdb("forked", ["when", "info programs"], options=["-p", "cat", "--onfork"]) if bench.record(
+        "forked", ["/bin/sh", "-c", "echo hello | cat; true"]) else ""
+    program = bench.gdb("forked", ["info programs"], options=["-p", "cat"])
+    return output + "=====\n" + forked + "=====\n" + program, [
+        r"=> \d+  tape 0  exec  \S*stages", r"tape 2  exec  echo spawned", r"\* 1 +process \d+ .*echo", r"No more reverse",
+        r"^3:1\+0@", r"begin \(number=2\)", r"\$1 = 2", r"error: there is no process nobody", r"=====", r"^\d:1\+0@\S+ +\(\S+% of \w*sh",
+        r"=> tape \d+  /bin/sh", r"tape \d+  cat", r"=====", r"=> tape \d+  cat"]
+
+
+def replaced_programs(bench):
+    """Two programs of the same path, one after the other: gdb gets the one that ran."""
+    names = ["first", "second"]
+    for name in names:
+        source = os.path.join(bench.place, f"{name}.c")
+        with open(source, "w") as file:
+            file.write(f"int {name}(void) {{ return 7; }}\nint main(void) {{ return {name}() - 7; }}\n")
+        subprocess.run(["cc", "-g", "-O0", "-o", os.path.join(bench.place, name), source], check=True)
+    script = "cp first prog; ./prog; rm prog; cp second prog; exec ./prog"
+    trace = bench.record("replaced", ["/bin/sh", "-c", script])
+    listing = subprocess.run([bench.bis, "ps", trace], env=bench.environment, capture_output=True, text=True).stdout
+    pid = re.search(r"^ *(\d+) .* \./prog$", listing, re.M)[1]
+    return bench.gdb("replaced", ["break second", "continue", "bt", f"process {pid}", "break first", "continue", "bt"]), [
+        r"#0 +second \(\)", r"#0 +first \(\)", r"#1 .*main"]
+
+
+def python_frames(bench):
+    """The helpers that python3-dbg brings show the recorded interpreter's own stack."""
+    python = os.path.realpath("/usr/bin/python3")
+    if not os.path.exists(f"/usr/share/gdb/auto-load{python}-gdb.py"):
+        raise Missing("gdb's helpers for Python (python3-dbg) are not installed")
+    script = os.path.join(bench.place, "words.py")
+    with open(script, "w") as file:
+        file.write("def inner(number):\n    words = {'a': number}\n    return sorted(words)\n\nprint(inner(41))\n")
+    bench.record("words", [python, script])
+    return bench.gdb("words", ["break builtin_sorted", "seek end", "reverse-continue", "py-bt"]), [
+        r"builtin_sorted", r"line 3, in inner", r"line 5, in <module>"]
+
+
+def diversion_policy(bench):
+    """What called functions must not do they cannot do; several in a row leave the replay as it was."""
+    kept = os.path.join(bench.place, "precious")
+    with open(kept, "w") as file:
+        file.write("kept")
+    calls = ["(int)kill(1, 0)", "(int)raise(10)", "(int)socket(2, 1, 0)", f'(int)open("{kept}", 1)', f'(int)unlink("{kept}")', "(int)fork()",
+             '(int)execl("/bin/true", "true", 0)', f'(int)open("{kept}", 0) > 2', '(int)printf("hello %d\\n", 3)', "(int)fflush(0)",
+             "(long)malloc(100000) != 0"]
+    script = ["break puts", "continue", "monitor checksum", *[f"print {call}" for call in calls], "monitor checksum", "stepi", "reverse-stepi",
+              "monitor checksum", "set unwindonsignal on", "python", "try: gdb.execute('call (int)abort()')",
+              "except gdb.error as error: print('aborted:', error)", "end", "monitor checksum", "continue"]
+    output = bench.gdb("objects", script)
+    sums = re.findall(r"^[0-9a-f]{8,16}$", output, re.M)
+    assert len(sums) == 4 and len(set(sums)) == 1, f"checksums differ: {sums}\n{output}"
+    assert os.path.exists(kept), "a diversion removed a file"
+    return output, [rf"\${n} = -1$" for n in range(1, 8)] + [r"\$8 = 1", r"\$9 = 8", r"hello 3", r"\$10 = 0", r"\$11 = 1", r"aborted:"]
+
+
+def checkpoint_memory(bench):
+    """Checkpoints stay within the memory they are given, and going back works with little of it, too."""
+    commands = ["seek end", "monitor status", "seek 20%", "monitor status", "seek 90%", "reverse-stepi", "monitor status", "print pass"]
+    outputs = [bench.gdb("heavy", commands, options=["--checkpoint-memory", megabytes]) for megabytes in ("2000", "100")]
+    for output, most in zip(outputs, (2000, 100)):
+        used = [int(number) for number in re.findall(r"checkpoints, (\d+) MB", output)]
+        assert len(used) == 3 and max(used) <= most, output
+        assert most == 100 or max(used) > 100, output
+    passes = [re.search(r"\$1 = (\d+)", output)[1] for output in outputs]
+    assert passes[0] == passes[1], passes
+    return "".join(outputs), []
+
+
+def process_information(bench):
+    """What gdb shows of a process comes from the recording; a core file of a position is one of the program then."""
+    core = os.path.join(bench.place, "core.bis")
+    output = bench.gdb("loop", ["break square if x == 5", "continue", "info proc", "info proc mappings", "info auxv", "catch signal SIGUSR1",
+                                "delete 1", "continue", "catch syscall group:signal", "continue", "reverse-continue", "info signals SIGUSR1",
+                                "python", "try: gdb.execute('process 1')", "except gdb.error as error: print('error:', error)", "end",
+                                f"gcore {core}", "help diff-at", "events 3", "monitor events 3"])
+    done = subprocess.run(["gdb", "-nx", "-batch", "-ex", "bt", os.path.join(bench.place, "loop"), core], text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=bench.environment)
+    return output + done.stdout, [
+        r"cmdline = '.*loop'", r"r-xp +/\S*/loop$", r"rw-p +\[stack\]", r"AT_ENTRY", r"Catchpoint 2 \(signal SIGUSR1\)", r"Catchpoint 3 \(.*syscall",
+        r"Catchpoint \d", r"^SIGUSR1", r"error: there is no process 1", r"Saved corefile", r"diff-at POSITION EXPRESSION", r"=> ", r"=> ",
+        r"in main \(\)"]
+
+
+class Missing(Exception):
+    """What a session needs is not installed."""
+
+
+def lldb(bench):
+    """lldb, with the commands of Docs/lldb: breakpoints, a call, a watchpoint, and backwards."""
+    if not shutil.which("lldb"):
+        raise Missing("lldb is not installed")
+    serving = subprocess.Popen([bench.bis, "replay", "--port", "0", "--tape", "0", bench.trace("stages")], env=bench.environment,
+                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    port = re.search(r":(\d+)$", serving.stderr.readline().strip())[1]
+    commands = [f"command source -s 1 {bench.root}/Docs/lldb/bis.lldb", f"gdb-remote {port}", "breakpoint set -n begin", "continue", "when",
+                "expression child(3)", "watchpoint set variable work", "continue", "watchpoint delete", "checkpoint here", "seek 0:95%", "si",
+                "when", "restart 1", "si", "when", "backwards", "continue", "when", "forwards", "breakpoint delete", "continue", "when", "kill"]
+    script = os.path.join(bench.place, "script.lldb")
+    with open(script, "w") as file:
+        file.write("settings set auto-confirm true\n" + "\n".join(commands) + "\n")
+    done = subprocess.run(["lldb", "-b", "-s", script, os.path.join(bench.place, "stages")], env=bench.environment, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        serving.wait(10)
+    except subprocess.TimeoutExpired:
+        serving.kill()
+        raise AssertionError("the server stays: " + done.stdout)
+    return done.stdout, [
+        r"stop reason = breakpoint 1.1", r"begin\(number=", r"^0:\d+\+\d+@", r"\(int\) \$0 = 3", r"Watchpoint 1 hit", r"Checkpoint 1 at (\S+)",
+        r"\((94|95)\.\d% of stages", r"^0:\d+\+\d+@", r"stop reason = breakpoint 1.1", r"^0:\d+\+\d+@", r"stop reason = exec", r"^3:1\+0@"]
 
 
 def machine_interface(bench):
@@ -267,4 +435,5 @@ def no_gdb(bench):
 
 ALL = [start, breakpoints, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
        system_calls, corrupted_heap, thread_list, fifty_steps_back, fifty_steps_everywhere, fifty_steps_at_switches, random_walk, objects,
-       local_files, terminal, programs, machine_interface, server, no_gdb, *WATCHES]
+       local_files, terminal, programs, over_exec, fifty_steps_over_exec, forks, processes, replaced_programs, lldb, python_frames, diversion_policy, checkpoint_memory,
+       process_information, machine_interface, server, no_gdb, *WATCHES]

@@ -133,8 +133,13 @@ final class FakeEngine: Engine {
   /// Moments replayed: a measure of time.
   var work = 0
   var restores = 0
+  /// How the program ends.
+  let end: Stop
 
-  init(_ program: FakeProgram) { self.program = program }
+  init(_ program: FakeProgram, end: Stop = .exited(0)) {
+    self.program = program
+    self.end = end
+  }
 
   var position: Position { program.moments[state.index].position }
   var isAtEnd: Bool { state.index == program.last }
@@ -145,6 +150,7 @@ final class FakeEngine: Engine {
   var threads: [EngineThread] { [EngineThread(tid: 100, name: "fake")] }
   func registers(of thread: Int32) throws(GuestError) -> RegisterFile { throw .gone }
   func read(_ address: UInt64, _ count: Int) -> [UInt8] { [] }
+  func mappings() throws(GuestError) -> [EngineMapping] { [] }
   func signalInformation() -> [UInt8]? { nil }
 
   func run(
@@ -164,16 +170,16 @@ final class FakeEngine: Engine {
       if work % 32 == 0, interrupted() { return outcome(.interrupted, last) }
     }
     if case .position(let target) = limit, target == position {
-      return outcome(program.touched(at: state.index, stops) ?? .exited(0), last)
+      return outcome(program.touched(at: state.index, stops) ?? end, last)
     }
     if case .position = limit { throw .replay("never there", "", nil) }
-    return outcome(program.touched(at: state.index, stops) ?? .exited(0), last)
+    return outcome(program.touched(at: state.index, stops) ?? end, last)
   }
 
   func step(stops: StopSet) throws(GuestError) -> Stop {
-    guard !isAtEnd else { return .exited(0) }
+    guard !isAtEnd else { return end }
     advance()
-    return program.stop(at: state.index, stops) ?? (isAtEnd ? .exited(0) : .limit)
+    return program.stop(at: state.index, stops) ?? (isAtEnd ? end : .limit)
   }
 
   private func advance() {

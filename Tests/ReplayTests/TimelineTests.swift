@@ -194,39 +194,6 @@ private final class Bench {
     }
   }
 
-  @Test func backAndForward() throws {
-    let bench = try Bench(seed: 3)
-    var stops = StopSet()
-    stops.signals = 1 << 10
-    var seen = [bench.timeline.position]
-    for _ in 0..<4 {
-      _ = try bench.timeline.continue(stops: stops) { false }
-      seen.append(bench.timeline.position)
-    }
-    for position in seen.dropLast().reversed() {
-      #expect(try bench.timeline.back())
-      #expect(bench.timeline.position == position)
-    }
-    #expect(try !bench.timeline.back())
-    for position in seen.dropFirst() {
-      #expect(try bench.timeline.forward())
-      #expect(bench.timeline.position == position)
-    }
-    #expect(try !bench.timeline.forward())
-  }
-
-  @Test func marks() throws {
-    let bench = try Bench(seed: 4)
-    _ = try bench.timeline.seek(to: .percent(30)) { false }
-    let position = bench.timeline.position
-    let number = try bench.timeline.mark("here")
-    _ = try bench.timeline.seek(to: .end) { false }
-    #expect(try bench.timeline.restart(mark: number))
-    #expect(bench.timeline.position == position)
-    #expect(bench.timeline.deleteMark(number))
-    #expect(try !bench.timeline.restart(mark: number))
-  }
-
   @Test func progressOfLongRuns() throws {
     let bench = try Bench(seed: 4)
     var told: [Double] = []

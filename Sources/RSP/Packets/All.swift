@@ -13,5 +13,6 @@ let packetHandlers: [String: PacketHandler] = [
   "b": reverse,
   "Z": insertBreakpoint, "z": removeBreakpoint,
   "QPassSignals": passSignals, "QCatchSyscalls": catchSystemCalls, "QThreadEvents": threadEvents,
+  "QThreadSuffixSupported": threadSuffix, "qHostInfo": hostInformation, "qProcessInfo": processInformation,
   "qXfer": transfer, "vFile": file, "qRcmd": monitor, "qSymbol": symbols,
 ]

@@ -37,6 +37,7 @@ extension Session {
     case .fork(let child): return client.contains("fork-events") ? "fork:\(name(child))" : nil
     case .vfork(let child): return client.contains("vfork-events") ? "vfork:\(name(child))" : nil
     case .vforkDone: return client.contains("vfork-events") ? "vforkdone:" : nil
+    case .exec where isLLDB: return "reason:exec"
     case .exec(let path): return client.contains("exec-events") ? "exec:\(hexText(path))" : nil
     case .threadCreated: return "create:"
     case .historyBegin: return "replaylog:begin"

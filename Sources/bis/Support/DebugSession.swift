@@ -2,6 +2,7 @@
 import CPUModel
 import Debug
 import Glibc
+import Guest
 import Linux
 import RSP
 import Replay
@@ -15,7 +16,7 @@ struct DebugOptions {
   var manifest: Manifest
   var tape: Manifest.TapeInfo
   /// Where to begin.
-  var place: Place?
+  var place: HistoryPlace?
   /// Bytes for checkpoints.
   var memory: Int
   var policy = DiversionPolicy()
@@ -32,26 +33,30 @@ struct DebugSession {
     do throws(CPUProfileTextError) { profile = try CPUProfile(text: options.manifest.recording.cpuProfile) } catch {
       throw Failure("the trace's CPU profile is damaged: \(error)")
     }
-    let engine: any Engine
-    do throws(ReplayError) { engine = try openEngine(options.replay, tape: options.tape.number) } catch {
-      throw Failure(error.divergence.map { "\(error.message)\n\($0)" } ?? error.message, hint: error.hint)
+    let open = { (tape: Manifest.TapeInfo) throws(GuestError) in
+      try ProcessHistory(
+        options.replay, trace: options.trace, manifest: options.manifest, tape: tape, memoryBudget: options.memory,
+        open: openEngine)
     }
-    let timeline = try Timeline(engine, memoryBudget: options.memory)
+    let history: ProcessHistory
+    do throws(GuestError) { history = try open(options.tape) } catch {
+      guard case .replay(let message, let hint, let divergence) = error else { throw Failure("\(error)") }
+      throw Failure(divergence.map { "\(message)\n\($0)" } ?? message, hint: hint)
+    }
     let progress = ProgressLine()
-    timeline.onProgress = { progress.show($0) }
+    history.onProgress = { progress.show($0) }
     if let place = options.place {
-      do { _ = try timeline.seek(to: place) { false } } catch let error as PlaceError {
+      do { _ = try history.seek(to: place) { false } } catch let error as PlaceError {
         throw Failure("--goto \(place): \(error)", hint: "'bis events' shows the events and their numbers")
       }
     }
     progress.end()
     let describer = EventDescriber(manifest: options.manifest)
-    let tape = options.tape
     var targetOptions = ReplayTargetOptions(
-      trace: options.trace, manifest: options.manifest, tape: tape, profile: profile
-    ) { describer.line($0, of: tape) }
+      trace: options.trace, manifest: options.manifest, profile: profile,
+      describe: { describer.line($0, of: $1) }, open: open)
     targetOptions.policy = options.policy
-    target = ReplayTarget(timeline, targetOptions)
+    target = ReplayTarget(history, targetOptions)
     target.onFailure = { complain($0) }
   }
 
@@ -63,11 +68,17 @@ struct DebugSession {
     let socket = "\(directory.path)/gdb"
     let listener = try system("make a socket") { () throws(Errno) in try Listener.unix(path: socket) }
     let (plain, python) = try system("write gdb's commands") { () throws(Errno) in
-      (try directory.write("bis.gdb", GDBScripts.plain), try directory.write("bis.py", GDBScripts.python))
+      (
+        try directory.write("bis.gdb", GDBScripts.plain),
+        try directory.write("bis.py", GDBScripts.python(socket: socket))
+      )
     }
     var words = ["gdb", "-q"]
     if let interpreter { words.append("--interpreter=\(interpreter)") }
     let sysroot = Sysroot(in: directory.path, trace, target.traceFiles)
+    // Programs that were replaced while it was recorded: each gets its own.
+    let target = target
+    if target.hasReplacedFiles { target.onProgram = { sysroot.update(target.traceFiles) } }
     words += ["-x", plain, "-x", python]
     for command in ["set sysroot \(sysroot.path)", "set solib-search-path \(sysroot.namesPath)"] {
       words += ["-ex", command]
@@ -79,18 +90,26 @@ struct DebugSession {
     let child = try system("start \(path)") { () throws(Errno) in try Child.start(path: path, arguments: words) }
     while true {
       if let status = child.poll() { return status }
-      if let connection = try accepted(listener, timeoutMilliseconds: 50) { serve(connection, target) }
+      if let connection = try accepted(listener, timeoutMilliseconds: 50) { look(connection) }
     }
   }
 
-  /// Serves one client.
+  private func look(_ connection: SocketConnection) {
+    target.clientCame()
+    serve(connection, target)
+    target.clientLeft()
+  }
+
+  /// Serves one client; again when it leaves to look at another process.
   func listen(host: String, port: UInt16) throws {
     let listener: Listener
     do throws(Errno) { listener = try Listener.tcp(host: host, port: port) } catch {
       throw Failure("cannot listen on \(host), port \(port): \(error)", hint: "--port 0 takes any that is free")
     }
     complain("serving gdb's remote protocol: target remote \(host):\(listener.port)")
-    if let connection = try accepted(listener, timeoutMilliseconds: nil) { serve(connection, target) }
+    repeat {
+      if let connection = try accepted(listener, timeoutMilliseconds: nil) { look(connection) }
+    } while target.expectsClient
   }
 }
 

@@ -6,6 +6,7 @@ import Trace
 
 /// A directory of links: to the file itself if it is the one that was recorded, else to the copy in the trace.
 struct Sysroot {
+  private let trace: TraceDirectory
   /// For `set sysroot`.
   let path: String
   /// For `set solib-search-path`: the files by their names, for paths that went through links.
@@ -13,6 +14,7 @@ struct Sysroot {
 
   /// Fills `directory`, which is empty and ours.
   init(in directory: String, _ trace: TraceDirectory, _ files: TraceFiles) {
+    self.trace = trace
     path = "\(directory)/files"
     namesPath = "\(directory)/names"
     mkdir(path, 0o700)
@@ -33,6 +35,22 @@ struct Sysroot {
     if makeParents(of: "/usr/share/gcc") { symlink("/usr/share/gcc", "\(path)/usr/share/gcc") }
     // Merged directories, unless the recording has them apart.
     for name in ["lib", "lib64", "bin", "sbin"] { symlink("usr/\(name)", "\(path)/\(name)") }
+  }
+
+  /// Another program, and the files that were there when it began.
+  func update(_ files: TraceFiles) {
+    for (place, file) in files.byPath {
+      guard let target = Self.target(file, trace), Self.link(path + place) != target else { continue }
+      unlink(path + place)
+      symlink(target, path + place)
+    }
+  }
+
+  /// What a link holds; nil: it is none.
+  private static func link(_ path: String) -> String? {
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = bytes.withUnsafeMutableBytes { readlink(path, $0.baseAddress!, $0.count) }
+    return count < 0 ? nil : String(decoding: bytes.prefix(count), as: UTF8.self)
   }
 
   private func makeParents(of place: String) -> Bool {

@@ -1,5 +1,5 @@
 // One of every kind of place that a debugger steps over: a system call, a repeated instruction, pushed flags, signals, code
-// that changes, a child.
+// that changes, a child, a trap.
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,11 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-volatile int alarms, raised;
+volatile int alarms, raised, trapped;
 char from[64], to[64];
 
 void by_timer(int number) { alarms++; }
 void by_raise(int number) { raised++; }
+void by_trap(int number) { trapped++; }
 void copying(void) {
   char *d = to, *s = from;
   long n = 20;
@@ -28,6 +29,10 @@ void patching(unsigned char *code) {
     if (((int (*)(void))code)() != i) abort();
   }
 }
+void trapping(void) {
+  __asm__ volatile("int3");
+  if (trapped != 1) abort();
+}
 void forking(void) {
   int status;
   if (fork() == 0) _exit(3);
@@ -40,6 +45,8 @@ int main(void) {
   copying();
   calling();
   raise(SIGUSR1);
+  signal(SIGTRAP, by_trap);
+  trapping();
   patching(mmap(0, 8192, 7, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   forking();
   struct itimerval soon = {{0, 0}, {0, 3000}};
