@@ -30,8 +30,12 @@ extension GuestProcess {
 
   /// Steps through translated code until `isThere` says so of an exact state, in at most `limit` steps.
   ///
-  /// - Parameter isThere: gets the number of the program's instructions that have been left behind.
-  public func stepOn(limit: Int, until isThere: (Int) -> Bool) throws(GuestError) -> Stepped {
+  /// - Parameters:
+  ///   - isThere: gets the number of the program's instructions that have been left behind.
+  ///   - hidesTrapFlag: steps over PUSHF, too, and takes the flag from what it stored.
+  public func stepOn(
+    limit: Int, until isThere: (Int) -> Bool, hidesTrapFlag: Bool = false
+  ) throws(GuestError) -> Stepped {
     var count = -1
     var last: UInt64?
     for _ in 0..<limit {
@@ -57,8 +61,10 @@ extension GuestProcess {
           if isThere(count) { return .exact }
         }
       }
-      guard try !pushesFlags(at: r.rip) else { return .elsewhere }
+      let pushes = try pushesFlags(at: r.rip)
+      if pushes, !hidesTrapFlag { return .elsewhere }
       if let signal = try step() { return .signal(signal) }
+      if pushes { try clearPushedTrapFlag() }
     }
     return .elsewhere
   }
@@ -67,6 +73,12 @@ extension GuestProcess {
   private func pushesFlags(at rip: UInt64) throws(GuestError) -> Bool {
     let bytes = try read(rip, 2)
     return bytes[0] == 0x9C || (bytes[0] == 0x66 && bytes[1] == 0x9C)
+  }
+
+  private func clearPushedTrapFlag() throws(GuestError) {
+    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    let high = try read(r.rsp + 1, 1)
+    try write(r.rsp + 1, [high[0] & ~1])
   }
 
   /// One instruction, with signals held back but for those of the hardware; such a one if it came.

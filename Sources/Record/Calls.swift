@@ -26,6 +26,9 @@ extension RecordSession {
     case 25:
       try bringForMove(p, call)
       try through(p, call, call.arguments)
+    case 61, 247: try traceWait(p, call)
+    case 101: try ptraceCall(p, call)
+    case 311: try writeOther(p, call)
     case 130: answer(BIS_ANSWER_HOT)  // rt_sigsuspend
     case 2, 257, 437:
       if try !openProc(p, call) { answer(BIS_ANSWER_HOT) }

@@ -11,6 +11,13 @@ extension RecordSession {
     let a = call.arguments
     let pathAddress = call.number == 2 ? a[0] : a[1]
     let flags = call.number == 2 ? a[1] : call.number == 257 ? a[2] : 0
+    if call.number != 437, flags & 3 != 0, let path = try? readCString(p.guest.tid, pathAddress),
+      isMemory(String(decoding: path, as: UTF8.self))
+    {
+      warn("\(p.executable) opens /proc/PID/mem to write to it: not supported; it fails with EACCES (ptrace is)")
+      try finish(p, call, -13)
+      return true
+    }
     guard call.number == 2 || call.number == 257, flags & 3 == 0,
       let bytes = try? readCString(p.guest.tid, pathAddress),
       let content = try procContent(p, String(decoding: bytes, as: UTF8.self))
@@ -22,6 +29,21 @@ extension RecordSession {
     p.control.arguments[1] = flags & 0o2000000 != 0 ? 1 : 0
     p.control.block.pointee.answer = UInt64(BIS_ANSWER_AFTER.rawValue)
     return true
+  }
+
+  /// /proc/PID/mem, whoever's.
+  private func isMemory(_ path: String) -> Bool {
+    let parts = path.split(separator: "/")
+    return parts.first == "proc" && parts.last == "mem" && (parts.count == 3 || parts.count == 5)
+  }
+
+  /// The tracer that a process sees is not bis.
+  private func withTracer(_ text: [UInt8], _ tid: ThreadID) -> [UInt8] {
+    let tracer = ptrace.tracees[tid]?.tracer ?? 0
+    let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map {
+      $0.hasPrefix("TracerPid:") ? "TracerPid:\t\(tracer)" : String($0)
+    }
+    return Array(lines.joined(separator: "\n").utf8)
   }
 
   /// The program has the descriptor of an empty memory file: fills it.
@@ -46,6 +68,7 @@ extension RecordSession {
     guard let original = try? readFile("/proc/\(tid)/\(kind)") else { return nil }
     switch kind {
     case "maps": return withProgramRights(withoutRegion(original, headersOnly: false), processes[tid])
+    case "status": return withTracer(original, tid)
     case "numa_maps": return withoutRegion(original, headersOnly: false)
     case "smaps": return withoutRegion(original, headersOnly: true)
     case "auxv": return patchedAuxiliaryVector(original)

@@ -114,6 +114,7 @@ extension RecordSession {
     try append(p, EventHead(.start, number: UInt32(BIS_START_EXEC.rawValue), rip: started.rip), effects)
     try p.guest.publishRanges()
     processes[tid] = p
+    if try tracedExec(p, tid) { return }
     resume(tid)
   }
 
@@ -132,6 +133,8 @@ extension RecordSession {
     block.pointee.reason = 0
     block.pointee.in_syscall = 0
     block.pointee.pinned = 0
+    block.pointee.traced = 0
+    block.pointee.debug = bis_debug()
     p.publishViews()
     block.pointee.tick_done = 0
     for i in 0..<Int(BIS_TICK_WORDS) {

@@ -255,7 +255,7 @@ struct bis_control {
   uint32_t shared_count;       // 0x5500 of shared[]: all of the program's shared mappings lie in these ranges
   uint32_t shared_active;      // 1: pages of them may belong to another process
   uint32_t pinned;             // enum bis_pin
-  uint32_t reserved_shared;
+  uint32_t traced;             // record: enum bis_traced; the supervisor may set it at any instruction
   struct { uint64_t low, high; } shared[BIS_MAX_SHARED];
   struct bis_thread threads[BIS_MAX_THREADS];
 };
@@ -303,6 +303,8 @@ enum bis_reason {
   BIS_REASON_PAGES = 18,        // record: a call (number answer_arg[0], arguments arg) needs shared pages that its arguments
                                 // point to; answer_arg[1]: 1 = the whole mappings; answer_arg[2]: what `pinned` shall be
   BIS_REASON_WATCHED = 20,      // record: a call failed with EFAULT; answer 1: pages were watched, now they are not, try again
+  BIS_REASON_TRACED = 21,       // record: arg0 = enum bis_traced_stop; at an entry the answer MOVED means: not this call, registers
+                                // and rip are new
 };
 
 // Whether pages shared with other processes may be taken away from a process (bis_control.pinned).
@@ -311,6 +313,13 @@ enum bis_pin {
   BIS_PIN_INPUT = 1,  // not for some time: a call reads them
   BIS_PIN_OUTPUT = 2, // not at all: a call writes them, and what it wrote is yet to be logged
 };
+
+// A process of the recording traces another one (record; Sources/Record/Ptrace*.swift).
+enum bis_traced {
+  BIS_TRACED_CALLS = 1, // stop (REASON_TRACED) at the entry of a system call and when its event is written
+  BIS_TRACED_WAITS = 2, // it is a tracer: the supervisor sees its wait4 and waitid
+};
+enum bis_traced_stop { BIS_TRACED_AT_ENTRY = 1, BIS_TRACED_AT_EVENT = 2 }; // arg0 of REASON_TRACED
 
 // The supervisor's answers to BIS_REASON_SYSCALL.
 enum bis_answer {
@@ -419,7 +428,8 @@ enum bis_record_flags {
 // EXIT: where the end came (value2).
 enum bis_exit { BIS_EXIT_AT_CALL = 0, BIS_EXIT_IMMEDIATE = 1, BIS_EXIT_FAULT = 2 };
 enum bis_start { BIS_START_EXEC = 1, BIS_START_FORK = 2 };
-enum bis_signal_cause { BIS_SIGNAL_ASYNC = 0, BIS_SIGNAL_FAULT = 1 };
+// BIS_SIGNAL_CALL: with AT_ENTRY and signal 0: memory has changed, and the call is done as the program makes it.
+enum bis_signal_cause { BIS_SIGNAL_ASYNC = 0, BIS_SIGNAL_FAULT = 1, BIS_SIGNAL_CALL = 2 };
 
 // Head of every event. 120 bytes.
 struct bis_event {
