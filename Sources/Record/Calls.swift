@@ -28,6 +28,7 @@ extension RecordSession {
       try through(p, call, call.arguments)
     case 61, 247: try traceWait(p, call)
     case 101: try ptraceCall(p, call)
+    case 1, 18, 20, 296, 328: try writeFile(p, call)
     case 311: try writeOther(p, call)
     case 130: answer(BIS_ANSWER_HOT)  // rt_sigsuspend
     case 2, 257, 437:

@@ -11,12 +11,8 @@ extension RecordSession {
     let a = call.arguments
     let pathAddress = call.number == 2 ? a[0] : a[1]
     let flags = call.number == 2 ? a[1] : call.number == 257 ? a[2] : 0
-    if call.number != 437, flags & 3 != 0, let path = try? readCString(p.guest.tid, pathAddress),
-      isMemory(String(decoding: path, as: UTF8.self))
-    {
-      warn("\(p.executable) opens /proc/PID/mem to write to it: not supported; it fails with EACCES (ptrace is)")
-      try finish(p, call, -13)
-      return true
+    if call.number != 437, flags & 3 != 0, let path = try? readCString(p.guest.tid, pathAddress) {
+      noteMemoryFile(p, String(decoding: path, as: UTF8.self))
     }
     guard call.number == 2 || call.number == 257, flags & 3 == 0,
       let bytes = try? readCString(p.guest.tid, pathAddress),
@@ -29,12 +25,6 @@ extension RecordSession {
     p.control.arguments[1] = flags & 0o2000000 != 0 ? 1 : 0
     p.control.block.pointee.answer = UInt64(BIS_ANSWER_AFTER.rawValue)
     return true
-  }
-
-  /// /proc/PID/mem, whoever's.
-  private func isMemory(_ path: String) -> Bool {
-    let parts = path.split(separator: "/")
-    return parts.first == "proc" && parts.last == "mem" && (parts.count == 3 || parts.count == 5)
   }
 
   /// The tracer that a process sees is not bis.

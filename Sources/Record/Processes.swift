@@ -219,6 +219,7 @@ extension RecordSession {
         .start, number: UInt32(BIS_START_FORK.rawValue), rip: control.rip, value: p.sink.number,
         value2: p.sink.eventCount), effects)
     processes[child] = q
+    updateTracing(q)
     p.children.append((child.rawValue, q.sink.number))
   }
 

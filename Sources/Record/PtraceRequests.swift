@@ -123,63 +123,6 @@ extension RecordSession {
     }
   }
 
-  /// Bytes of a tracee's memory; nil when they are not all there.
-  private func programBytes(_ q: RecordedProcess, _ tid: ThreadID, _ address: UInt64, _ count: Int) -> [UInt8]? {
-    let end = address &+ UInt64(count)
-    guard end > address, end <= UInt64(BIS_REGION_BASE) || address >= UInt64(BIS_REGION_END) else { return nil }
-    return try? readBytes(tid, address, count: count)
-  }
-
-  /// Writes to a tracee's memory. False: it cannot be written.
-  private func pokeChecked(
-    _ q: RecordedProcess, _ t: Tracee, _ address: UInt64, _ bytes: [UInt8]
-  ) throws(GuestError) -> Bool {
-    guard programBytes(q, t.tid, address, bytes.count) != nil else { return false }
-    let end = address + UInt64(bytes.count)
-    if q.views.contains(where: { $0.low < end && $0.high > address }) {
-      warn("a tracer writes to memory that its tracee shares: not supported in this version; it fails with EIO")
-      return false
-    }
-    guard case .some = ptrace.tracees[q.guest.tid]?.stop ?? t.stop else { return false }
-    do throws(GuestError) {
-      try poke(q, address, bytes)
-      return true
-    } catch {
-      if case .kernel = error { return false }
-      throw error
-    }
-  }
-
-  /// process_vm_writev to a tracee.
-  func writeOther(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
-    let a = call.arguments
-    let tid = ThreadID(Int32(truncatingIfNeeded: a[0]))
-    guard let t = ptrace.tracees[tid], t.tracer == p.guest.pid, t.stop != nil, let q = processes[tid] else {
-      warn("process_vm_writev to a process that the caller does not trace: not supported; it fails with EPERM")
-      return try finish(p, call, -1)
-    }
-    func vectors(_ address: UInt64, _ count: UInt64) -> [(UInt64, UInt64)]? {
-      guard count <= 1024, let b = try? readBytes(p.guest.tid, address, count: Int(count) * 16) else { return nil }
-      let words = b.withUnsafeBytes { w in
-        (0..<Int(count) * 2).map { w.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
-      }
-      return stride(from: 0, to: words.count, by: 2).map { (words[$0], words[$0 + 1]) }
-    }
-    guard let local = vectors(a[1], a[2]), let remote = vectors(a[3], a[4]) else { return try finish(p, call, -14) }
-    var bytes: [UInt8] = []
-    for (address, length) in local where length > 0 {
-      guard length <= 1 << 30, let b = try? readBytes(p.guest.tid, address, count: Int(length)) else { break }
-      bytes += b
-    }
-    var done = 0
-    for (address, length) in remote where length > 0 && done < bytes.count {
-      let part = Array(bytes[done..<min(bytes.count, done + Int(min(length, 1 << 30)))])
-      guard try pokeChecked(q, t, address, part) else { break }
-      done += part.count
-    }
-    try finish(p, call, done > 0 || bytes.isEmpty ? Int64(done) : -14)
-  }
-
   // MARK: Registers and the rest
 
   private func state(

@@ -60,6 +60,7 @@ extension RecordSession {
       if t.mode == .calls || !t.events.isEmpty { flags |= UInt32(BIS_TRACED_CALLS.rawValue) }
     }
     if isTracer(p) { flags |= UInt32(BIS_TRACED_WAITS.rawValue) }
+    if p.writesMemoryFiles { flags |= UInt32(BIS_TRACED_WRITES.rawValue) }
     p.control.block.pointee.traced = flags
   }
 

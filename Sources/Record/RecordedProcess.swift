@@ -87,6 +87,8 @@ final class RecordedProcess {
   var lastGrant: (rip: UInt64, ticks: UInt64, counter: UInt64)?
   /// Children made by the fork under way.
   var children: [(pid: Int32, tape: UInt64)] = []
+  /// It (or a process it comes from) has opened /proc/PID/mem to write to it.
+  var writesMemoryFiles = false
   var executable = ""
   var arguments: [String] = []
   /// Code of the mapping under way, told to the process before it is there.

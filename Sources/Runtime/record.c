@@ -172,7 +172,7 @@ RT static int do_map(control *c, const uint64_t a[6], uint32_t nr, uint64_t hash
   return 1;
 }
 
-/// Returns 1 when the call is done, 0 when it is to be executed as the row says.
+/// Returns 1 when the call is done, 0 when it is to be executed as the row says, 2 when it begins anew.
 RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const uint64_t a[6], uint32_t nr,
                              uint64_t hash) {
   for (int i = 0; i < 6; i++) c->arg[i] = a[i];
@@ -201,7 +201,7 @@ RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const u
     }
     if (r == -ERESTARTSYS_) {
       interrupted(c, d);
-      return 1;
+      return 2;
     }
     break;
   case BIS_ANSWER_MAP:
@@ -296,6 +296,9 @@ RT static int64_t perform(control *c, const struct bis_plan *plan, uint32_t nr, 
   return bis_direct_call(c, plan, nr, a, before);
 }
 
+/// write, pwrite64, writev, pwritev, pwritev2
+RT_INLINE int is_write(uint32_t nr) { return nr == 1 || nr == 18 || nr == 20 || nr == 296 || nr == 328; }
+
 /// Another process of the recording traces this one and sees the call first. 1: it is not to be done (as it stands).
 RT static int traced_entry(control *c) {
   c->arg[0] = BIS_TRACED_AT_ENTRY;
@@ -335,12 +338,12 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     if (plan.special == 1 && plan.path_arg < 6 && may_be_proc(a[plan.path_arg])) plan.klass = BIS_CLASS_SUPERVISOR;
   }
   if (c->traced & BIS_TRACED_WAITS && (nr == 61 /* wait4 */ || nr == 247 /* waitid */)) plan.klass = BIS_CLASS_SUPERVISOR;
+  if (c->traced & BIS_TRACED_WRITES && is_write(nr) && !(a[0] < 1024 && c->std_fd[a[0]])) plan.klass = BIS_CLASS_SUPERVISOR;
   if (plan.klass == BIS_CLASS_SUPERVISOR || plan.klass == BIS_CLASS_UNKNOWN ||
       (plan.klass == BIS_CLASS_REFUSED && plan.warn)) {
-    if (ask_supervisor(c, d, a, nr, hash)) {
-      bis_record_settle(c);
-      return;
-    }
+    int done = ask_supervisor(c, d, a, nr, hash);
+    if (done == 1) bis_record_settle(c);
+    if (done) return;
   }
   if (plan.klass == BIS_CLASS_REFUSED) {
     result = -(int64_t)plan.error;

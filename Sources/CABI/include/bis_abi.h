@@ -318,6 +318,7 @@ enum bis_pin {
 enum bis_traced {
   BIS_TRACED_CALLS = 1, // stop (REASON_TRACED) at the entry of a system call and when its event is written
   BIS_TRACED_WAITS = 2, // it is a tracer: the supervisor sees its wait4 and waitid
+  BIS_TRACED_WRITES = 4, // it has opened memory of processes as a file to write to: the supervisor sees its writes
 };
 enum bis_traced_stop { BIS_TRACED_AT_ENTRY = 1, BIS_TRACED_AT_EVENT = 2 }; // arg0 of REASON_TRACED
 
