@@ -47,8 +47,10 @@ extension RecordSession {
         return true
       }
     }
-    if waits(r), r.orig_rax != 61, r.orig_rax != 247, r.orig_rax != 202 {
-      try restartInterrupted(tid, r)  // (not a wait)
+    let isWait = waits(r) && [61, 247, 202].contains(r.orig_rax)
+    if !isWait { sendChildSignal(p.guest.pid) }  // it is back from its wait: told as others are
+    if waits(r), !isWait {
+      try restartInterrupted(tid, r)
       resume(tid)
     } else {
       try abandonCall(p, tid, r, restarts: true)
@@ -104,6 +106,7 @@ extension RecordSession {
     case .entry, .call, .kernel, .exit: t.step = .last
     default: t.step = .first
     }
+    t.stepStart = nil
     p.control.block.pointee.debug.flags |= UInt64(BIS_DEBUG_STEP.rawValue)
   }
 
@@ -111,8 +114,11 @@ extension RecordSession {
   func leaving(_ p: RecordedProcess) throws(GuestError) {
     guard let t = ptrace.tracees[p.guest.tid], t.step != .none else { return resume(p.guest.tid) }
     if let rip = region.translator.guestAddress(ofBody: p.control.block.pointee.resume_host) { p.control.rip = rip }
-    if t.step == .last { return stepped(p, t, at: .leave) }
+    let here = (rip: p.control.rip, ticks: p.control.ticks, event: p.control.block.pointee.event_count)
+    // (translated code may only have asked for a fresh translation of the instruction)
+    if t.step == .last, t.stepStart.map({ $0 != here }) ?? true { return stepped(p, t, at: .leave) }
     t.step = .none
+    t.stepStart = here
     if try p.guest.read(p.control.rip, 1) == [0xCC] { return resume(t.tid) }  // (it traps by itself)
     try p.guest.leaveRuntime()
     switch try p.guest.stepOn(limit: 100_000, until: { $0 == 1 }, hidesTrapFlag: true) {

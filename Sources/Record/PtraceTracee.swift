@@ -42,6 +42,8 @@ final class Tracee {
   /// PTRACE_LISTEN in a group stop.
   var isListening = false
   var step = Step.none
+  /// Where the step began.
+  var stepStart: (rip: UInt64, ticks: UInt64, event: UInt64)?
   /// What PTRACE_GETEVENTMSG says.
   var message: UInt64 = 0
 

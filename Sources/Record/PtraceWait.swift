@@ -42,6 +42,7 @@ extension RecordSession {
   func traceWait(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
     let block = p.control.block
     block.pointee.answer = UInt64(BIS_ANSWER_HOT.rawValue)
+    ptrace.waiters.remove(p.guest.tid)
     guard let wanted = Wanted(call) else { return }
     let pid = p.guest.pid
     if let i = ptrace.ends.firstIndex(where: { $0.tracer == pid && wanted.matches($0.tid, pid) }) {
@@ -120,15 +121,15 @@ extension RecordSession {
 
   private func tell(_ tracer: Int32, _ info: SignalInfo, isStop: Bool) {
     guard let p = processes.values.first(where: { $0.guest.pid == tracer }) else { return }
-    let threads = ptrace.waiters.filter { processes[$0] === p }
-    if !threads.isEmpty {
-      for tid in threads { try? Ptrace.interrupt(tid) }
-      return  // (the wait returns with it: no signal is needed)
-    }
     let action = p.control.actions[17]
-    if action.handler == 1 || (isStop && action.flags & 1 != 0) { return }  // SA_NOCLDSTOP
-    ptrace.childSignals[tracer] = info
-    try? Ptrace.kill(process: ThreadID(tracer), 17)
+    if action.handler != 1, !isStop || action.flags & 1 == 0 { ptrace.childSignals[tracer] = info }  // SA_NOCLDSTOP
+    let threads = ptrace.waiters.filter { processes[$0] === p }
+    for tid in threads { try? Ptrace.interrupt(tid) }  // (a wait returns with it: no signal is needed)
+    if threads.isEmpty { sendChildSignal(tracer) }
+  }
+
+  func sendChildSignal(_ tracer: Int32) {
+    if ptrace.childSignals[tracer] != nil { try? Ptrace.kill(process: ThreadID(tracer), 17) }
   }
 
   /// What a SIGCHLD that bis has sent in the kernel's place says.
