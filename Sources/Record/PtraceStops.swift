@@ -93,6 +93,7 @@ extension RecordSession {
       updateTracing(p)
       return hold(p, t, what, at: .event)
     }
+    if t.skipsEntry { return resume(t.tid) }  // (the call begins anew)
     if t.mode == .calls, let call = t.call {
       t.call = nil
       return hold(
