@@ -6,9 +6,28 @@ import Tape
 /// What a tracer changes goes to the tracee's tape: a signal event with signal 0, whose effects are the changes.
 extension RecordSession {
   /// Writes to a tracee's memory now; to its tape before it or another thread of its process goes on.
-  func poke(_ p: RecordedProcess, _ address: UInt64, _ bytes: [UInt8]) throws(GuestError) {
+  ///
+  /// - Parameter t: a tracee in a virtual stop.
+  func poke(
+    _ p: RecordedProcess, _ t: Tracee, _ address: UInt64, _ bytes: [UInt8]
+  ) throws(GuestError) {
+    let before = p.guest.tid
+    p.guest.tid = t.tid  // (calls into the process need a stopped thread)
+    defer { p.guest.tid = before }
     try p.guest.poke(address, bytes)
     pokesOf(p) { $0.append((address, bytes)) }
+  }
+
+  /// The tracee whose state is in the control block.
+  private func holder(_ p: RecordedProcess) -> Tracee? {
+    ptrace.tracees[ThreadID(Int32(truncatingIfNeeded: p.control.block.pointee.tid))]
+  }
+
+  /// Whether a process stands still, so that a change has a place on its tape: the thread with the turn is in a virtual
+  /// stop, or nobody has the turn and all are.
+  func standsStill(_ p: RecordedProcess) -> Bool {
+    if p.control.block.pointee.turn.holder != 0 || !p.vforkParents.isEmpty { return holder(p)?.stop != nil }
+    return p.threads.allSatisfy { ptrace.tracees[$0]?.stop != nil }
   }
 
   private func pokesOf(_ p: RecordedProcess, _ body: (inout [(address: UInt64, bytes: [UInt8])]) -> Void) {
@@ -26,32 +45,32 @@ extension RecordSession {
   func writeChanges(_ p: RecordedProcess, _ t: Tracee, _ stop: VirtualStop) throws(GuestError) -> Bool {
     let isCurrent = p.control.block.pointee.tid == UInt64(t.tid.rawValue)
     guard isCurrent, stop.isChanged else {
-      if let holder = ptrace.tracees[p.guest.tid], holder !== t, let place = holder.stop?.place {
-        try writeMemoryChanges(p, at: place)
+      if let holder = holder(p), let its = holder.stop {
+        if try writeMemoryChanges(p, at: its) { holder.stop?.isNoted = true }
       } else {
-        try writeMemoryChanges(p, at: stop.place)
+        _ = try writeMemoryChanges(p, at: stop)
       }
       if stop.isChanged { ptrace.changes[t.tid] = stop.registers }  // (when it has the turn)
       return false
     }
     switch stop.place {
     case .call:
-      try writeMemoryChanges(p, at: stop.place)
+      _ = try writeMemoryChanges(p, at: stop)
       ptrace.changes[t.tid] = stop.registers
       return false
     case .entry: return try writeEntryChange(p, t, stop)
     default:
-      try writeChange(p, goingOn(stop.registers), at: stop.place, stop.extendedState)
+      try writeChange(p, goingOn(stop.registers), at: stop.isNoted ? .event : stop.place, stop.extendedState)
       return true
     }
   }
 
-  /// Memory only: nothing else about the program changes.
-  private func writeMemoryChanges(_ p: RecordedProcess, at place: VirtualStop.Place) throws(GuestError) {
+  /// Memory only: nothing else about the program changes. True: there was something to write.
+  private func writeMemoryChanges(_ p: RecordedProcess, at stop: VirtualStop) throws(GuestError) -> Bool {
     let effects = takePokes(p)
-    guard !effects.isEmpty else { return }
-    var head = self.head(p, at: place)
-    switch place {
+    guard !effects.isEmpty else { return false }
+    var head = self.head(p, at: stop.isNoted ? .event : stop.place)
+    switch stop.place {
     case .entry, .call, .kernel, .exit:
       head.flags = .atEntry
       head.rip &-= 2
@@ -59,6 +78,7 @@ extension RecordSession {
     default: break
     }
     try append(p, head, effects)
+    return true
   }
 
   private func head(_ p: RecordedProcess, at place: VirtualStop.Place) -> EventHead {

@@ -22,9 +22,12 @@ extension RecordSession {
       warn("a tracer writes to memory that its tracee shares: not supported in this version; it fails with EIO")
       return false
     }
-    guard case .some = ptrace.tracees[q.guest.tid]?.stop ?? t.stop else { return false }
+    guard standsStill(q) else {
+      warn("a tracer writes to memory while another thread of its tracee runs: not supported; it fails with EIO")
+      return false
+    }
     do throws(GuestError) {
-      try poke(q, address, bytes)
+      try poke(q, t, address, bytes)
       return true
     } catch {
       if case .kernel = error { return false }

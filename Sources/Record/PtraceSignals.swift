@@ -18,6 +18,7 @@ extension RecordSession {
       }
       return hold(p, t, .signal(info), at: .call(r), showing: interruptedView(p, t.tid, r))
     }
+    if !p.control.isCurrent(UInt64(t.tid.rawValue)) { return hold(p, t, .signal(info), at: .kernel) }
     p.queue.append(
       QueuedSignal(thread: t.tid, number: info.signo, information: info.withBytes { Array($0) }))
     try abandonCall(p, t.tid, r, restarts: true)

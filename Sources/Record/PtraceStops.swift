@@ -113,8 +113,10 @@ extension RecordSession {
 
   /// PTRACE_CONT, SYSCALL, SINGLESTEP, DETACH of a thread in a virtual stop.
   func goOn(_ t: Tracee, _ mode: Tracee.Mode, signal: Int32) throws(GuestError) {
-    guard let stop = t.stop, let p = processes[t.tid] else { return }
+    guard var stop = t.stop, let p = processes[t.tid] else { return }
+    if p.control.isCurrent(UInt64(t.tid.rawValue)) { p.guest.tid = t.tid }
     var isMoved = try writeChanges(p, t, stop)
+    stop.isNoted = t.stop?.isNoted ?? false
     t.stop = nil
     t.mode = mode
     t.isListening = false
@@ -138,14 +140,14 @@ extension RecordSession {
     case .signals(let flags):
       if signal != 0, isSignal { p.queue.insert(QueuedSignal(passed: information, t.tid), at: 0) }
       if case .exit = stop.what { t.call = nil }
-      if try deliverSignals(p, isMoved ? .now : flags) { resume(t.tid) }
+      if try deliverSignals(p, isMoved || stop.isNoted ? .now : flags) { resume(t.tid) }
     case .fault(let fault):
+      isMoved = isMoved || stop.isNoted
       if !isMoved, signal == fault.signo {
         if try deliverFault(p, stop.information, isPassed: true) { resume(p.guest.tid) }
         return
       }
       if !isMoved { try writeSuppressedFault(p, fault) }
-      isMoved = true
       try p.guest.restart()
       if signal != 0 { p.queue.insert(QueuedSignal(passed: information, t.tid), at: 0) }
       if try deliverSignals(p, .now) { resume(t.tid) }
@@ -156,7 +158,10 @@ extension RecordSession {
     case .call(let r):
       try goOnInCall(p, t, r, isSignal && signal != 0 ? information : nil)
     case .kernel:
-      resume(t.tid)
+      guard signal != 0, isSignal else { return resume(t.tid) }
+      let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(t.tid) }
+      p.queue.append(QueuedSignal(passed: information, t.tid))
+      try abandonCall(p, t.tid, r, restarts: true)
     case .exit:
       try systemCall(p)
       resume(t.tid)

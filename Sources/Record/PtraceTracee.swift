@@ -109,6 +109,9 @@ struct VirtualStop {
   var extendedState: [UInt8]?
   var information: SignalInfo
 
+  /// An event of this place is on the tape: what follows happens right after it.
+  var isNoted = false
+
   var isChanged: Bool { registers != before || extendedState != nil }
 
   /// Whether registers can be set here.
