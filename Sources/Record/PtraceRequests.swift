@@ -110,13 +110,13 @@ extension RecordSession {
       guard r.address & 7 == 0, r.address < 912 else { return .error(5) }
       let all = bytes(of: stop.registers)
       let at = Int(r.address)
-      return try give(p, r.data, at < all.count ? Array(all[at..<at + 8]) : [UInt8](repeating: 0, count: 8))
+      if at < all.count { return try give(p, r.data, Array(all[at..<at + 8])) }
+      let word = r.address < Ptrace.debugRegisterOffset ? 0 : debugRegister(t, offset: r.address)
+      return try give(p, r.data, withUnsafeBytes(of: word) { Array($0) })
     case 6:
       guard r.address & 7 == 0, r.address < 912 else { return .error(5) }
-      if r.address >= 848 {
-        if r.data == 0 { return TraceAnswer() }
-        warn("debug registers of a traced program are not supported in this version: they fail with EIO")
-        return .error(5)
+      if r.address >= Ptrace.debugRegisterOffset {
+        return TraceAnswer(result: setDebugRegister(t, offset: r.address, r.data))
       }
       return set(t, withUnsafeBytes(of: r.data) { Array($0) }, at: Int(r.address))
     default: return nil

@@ -135,10 +135,13 @@ extension RecordSession {
     }
   }
 
-  private func stepped(_ p: RecordedProcess, _ t: Tracee, at place: VirtualStop.Place) {
-    var info = SignalInfo()
-    info.words[0] = 5
-    info.words[1] = 2  // TRAP_TRACE
+  func stepped(_ p: RecordedProcess, _ t: Tracee, at place: VirtualStop.Place) {
+    var info = t.stepInformation ?? SignalInfo()
+    if t.stepInformation == nil {
+      info.words[0] = 5
+      info.words[1] = 2  // TRAP_TRACE
+    }
+    t.stepInformation = nil
     info.words[2] = p.control.rip
     hold(p, t, .signal(info), at: place)
   }

@@ -13,6 +13,7 @@ extension RecordSession {
     showing registers: Registers? = nil
   ) {
     t.step = .none
+    t.stepInformation = nil
     p.control.block.pointee.debug.flags &= ~UInt64(BIS_DEBUG_STEP.rawValue)
     let r = registers ?? view(p, t.tid)
     t.stop = VirtualStop(

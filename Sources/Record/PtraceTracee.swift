@@ -44,6 +44,9 @@ final class Tracee {
   var step = Step.none
   /// Where the step began.
   var stepStart: (rip: UInt64, ticks: UInt64, event: UInt64)?
+  /// What the stop at the end of the step says, if it is not a plain step.
+  var stepInformation: SignalInfo?
+  var hasWatchpoints = false
   /// What PTRACE_GETEVENTMSG says.
   var message: UInt64 = 0
 

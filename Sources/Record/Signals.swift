@@ -25,6 +25,9 @@ extension RecordSession {
     if p.vforkParents.contains(tid) {  // a vfork parent, suspended: what comes for it waits
       return resume(tid, signal)
     }
+    if info.signo == 5, info.code == 4, let t = ptrace.tracees[tid], t.hasWatchpoints {  // TRAP_HWBKPT
+      return try watchpoint(p, t, info, r)
+    }
     let isCurrent = p.control.isCurrent(UInt64(tid.rawValue))
     if info.code > 0, [4, 5, 7, 8, 11].contains(signal) {
       guard isCurrent else {
