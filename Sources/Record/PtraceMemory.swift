@@ -84,7 +84,8 @@ extension RecordSession {
       return
     }
     let parts = path.split(separator: "/")
-    guard call.number == 1 || call.number == 18, a[2] <= 1 << 30, parts.count > 2, let number = Int32(parts[parts.count - 2])
+    guard call.number == 1 || call.number == 18, a[2] <= 1 << 30, parts.count > 2,
+      let number = Int32(parts[parts.count - 2])
     else {
       warn("writev to /proc/PID/mem is not supported in this version: it fails with EIO")
       return try finish(p, call, -5)

@@ -12,7 +12,7 @@ extension RecordSession {
     let block = p.control.block.pointee
     if block.tid != UInt64(tid.rawValue), let index = p.control.threadIndex(UInt64(tid.rawValue)) {
       let t = p.control.threads + index
-      let gpr = UnsafeMutableRawPointer(t).assumingMemoryBound(to: UInt64.self)
+      let gpr = p.control.registers(ofThread: index)
       for i in 0..<16 { v[i] = gpr[i] }
       v.rip = t.pointee.rip
       v.rflags = t.pointee.rflags

@@ -97,6 +97,13 @@ extension RecordSession {
     return handler == 1 || (handler == 0 && [17, 18, 23, 28].contains(signal))
   }
 
+  /// A thread of a process that is in a virtual stop where calls into the process can be made.
+  func heldThread(_ q: RecordedProcess) -> ThreadID? {
+    guard let stop = ptrace.tracees[q.guest.tid]?.stop, processes[q.guest.tid] === q else { return nil }
+    if case .kernel = stop.place { return nil }
+    return q.guest.tid
+  }
+
   func isStop(_ signal: Int32) -> Bool { (19...22).contains(signal) }
 
   // MARK: Single steps

@@ -1,9 +1,9 @@
 import Guest
 import Linux
 
-/// A thread of the recording that another process of the recording traces with ptrace(2). The kernel knows one tracer, and that
-/// is bis: so the stops that the tracer sees are virtual ones. A thread in a virtual stop stands in a stop of bis's own and
-/// is not resumed before its tracer says so. Docs/ptrace.md has the whole.
+/// A thread of the recording that another process of the recording traces with ptrace(2). The kernel knows one tracer,
+/// and that is bis: so the stops that the tracer sees are virtual ones. A thread in a virtual stop stands in a stop of
+/// bis's own and is not resumed before its tracer says so. Docs/ptrace.md has the whole.
 final class Tracee {
   enum Mode {
     /// To the next signal or event.

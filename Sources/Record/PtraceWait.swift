@@ -4,7 +4,7 @@ import Guest
 import Linux
 import Tape
 
-/// wait4 and waitid of a process that traces others: virtual stops are bis's to report, everything else is the kernel's.
+/// wait4 and waitid of a process that traces others: virtual stops are bis's to report, all else is the kernel's.
 extension RecordSession {
   /// Which children a wait is for, and what it asks about them.
   private struct Wanted {
@@ -158,7 +158,9 @@ extension RecordSession {
     for t in ptrace.tracees.values where t.tracer == tid.rawValue {
       ptrace.tracees[t.tid] = nil
       if t.has(.exitKill) { try? Ptrace.kill(process: t.tid) }
-      try goOn(t, .go, signal: 0)
+      do throws(GuestError) { try goOn(t, .go, signal: 0) } catch {
+        guard case .gone = error else { throw error }
+      }
       if let p = processes[t.tid] { updateTracing(p) }
     }
   }

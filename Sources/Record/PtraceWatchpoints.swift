@@ -12,7 +12,7 @@ extension RecordSession {
     if number == 7 {
       let executes = (0..<4).contains { value >> UInt64(2 * $0) & 3 != 0 && value >> UInt64(16 + 4 * $0) & 3 == 0 }
       if executes {
-        warn("hardware breakpoints (for code) in a traced program are not supported in this version: they fail with EIO")
+        warn("hardware breakpoints on code of a traced program are not supported: they fail with EIO")
         return -5
       }
       t.hasWatchpoints = value & 0xFF != 0

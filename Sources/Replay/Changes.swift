@@ -5,7 +5,7 @@ import Linux
 import Tape
 import Translate
 
-/// What a process that traced this one has changed (signal events with signal 0): memory, registers, at any instruction.
+/// What a process that traced this one has changed (signal events with signal 0): memory, registers, anywhere.
 extension ReplaySession {
   /// The event at hand lies at an address that the program reaches before the next tick: goes there and applies it.
   ///

@@ -387,14 +387,16 @@ run
 backtrace 1
 next
 print c
+delete
 print add(40, 2)
-continue
 finish
+tbreak 27
+continue
 watch sum
-delete 1
-set var stop = 1
 continue
 print sum
+set var sum = 100
+continue
 delete
 continue
 print $_exitcode

@@ -382,7 +382,7 @@ enum bis_kind {
   BIS_KIND_PAD = 0,       // rest of a segment
   BIS_KIND_SYSCALL = 1,   // bis_event; nr = system call number
   BIS_KIND_CPU = 2,       // bis_event; nr = enum bis_special: a reading of RDTSC, RDRAND, ...; value = result, value2
-  BIS_KIND_SIGNAL = 3,    // bis_event; nr = signal; value = enum bis_signal_cause; effects: SIGINFO, MEMORY (frame), REGISTERS
+  BIS_KIND_SIGNAL = 3,    // bis_event; nr = signal (0: a tracer changed something); value = enum bis_signal_cause; effects: SIGINFO, MEMORY (frame), REGISTERS
   BIS_KIND_START = 4,     // bis_event; nr = enum bis_start; effects: MAP*, MEMORY*, REGISTERS, XSTATE
   BIS_KIND_EXIT = 5,      // bis_event; nr = 0 exited, 1 killed by signal; value = status or signal number. Last event of the tape.
   BIS_KIND_EXEC = 6,      // bis_event; value = tape number that goes on. Last event of the tape.
