@@ -28,6 +28,11 @@ extension GuestProcess {
     }
   }
 
+  /// Whether the runtime, on its way out, leads to an instruction of the program: not to an entry that counts a tick first.
+  public var leavesAtInstruction: Bool {
+    code.translator.locate(host: control.block.pointee.resume_host)?.kind == .instruction
+  }
+
   /// Steps through translated code until `isThere` says so of an exact state, in at most `limit` steps.
   ///
   /// - Parameters:
@@ -42,7 +47,8 @@ extension GuestProcess {
       let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
       guard place(r.rip) == .translated else { return .elsewhere }
       switch capture(r) {
-      case .unknown: return .elsewhere
+      case .unknown:
+        guard hidesTrapFlag else { return .elsewhere }
       case .stepOn: break
       // (an entry whose tick is not counted yet)
       case .state where code.translator.locate(host: r.rip)?.kind == .indirectEntry: break

@@ -124,12 +124,18 @@ extension RecordSession {
     if let rip = region.translator.guestAddress(ofBody: p.control.block.pointee.resume_host) { p.control.rip = rip }
     let here = (rip: p.control.rip, ticks: p.control.ticks, event: p.control.block.pointee.event_count)
     // (translated code may only have asked for a fresh translation of the instruction)
-    if t.step == .last, t.stepStart.map({ $0 != here }) ?? true { return stepped(p, t, at: .leave) }
+    let isDone = t.step == .last && t.stepStart.map { $0 != here } ?? true
+    if isDone, p.guest.leavesAtInstruction { return stepped(p, t, at: .leave) }
     t.step = .none
     t.stepStart = here
-    if try p.guest.read(p.control.rip, 1) == [0xCC] { return resume(t.tid) }  // (it traps by itself)
+    if !isDone, try p.guest.read(p.control.rip, 1) == [0xCC] { return resume(t.tid) }  // (it traps by itself)
+    let information = t.stepInformation
     try p.guest.leaveRuntime()
-    switch try p.guest.stepOn(limit: 100_000, until: { $0 == 1 }, hidesTrapFlag: true) {
+    // (done, but before an entry whose tick is not counted yet: only to the instruction behind it)
+    let count = isDone ? 0 : 1
+    let outcome = try p.guest.stepOn(limit: 100_000, until: { $0 == count }, hidesTrapFlag: true)
+    t.stepInformation = information
+    switch outcome {
     case .exact: stepped(p, t, at: .stepped)
     case .elsewhere:
       t.step = .last

@@ -27,13 +27,14 @@ extension ReplaySession {
     block.pointee.debug.flags &= ~UInt64(BIS_DEBUG_STEP.rawValue)
     if let rip = region.translator.guestAddress(ofBody: block.pointee.resume_host) { p.control.rip = rip }
     for _ in 0..<1000 {
-      if p.control.rip == target { return try arrive(p) }
       if block.pointee.resume_host == 0 {
+        if p.control.rip == target { return try arrive(p) }
         guard let body = try p.guest.translate(p.control.rip, .body) else {
           throw divergence(p, "a change at \(hex(target)) is not reached")
         }
         block.pointee.resume_host = body
       }
+      if p.control.rip == target, p.guest.leavesAtInstruction { return try arrive(p) }
       try p.guest.leaveRuntime()
       let outcome = try p.guest.stepOn(
         limit: 1_000_000, until: { _ in p.control.rip == target }, hidesTrapFlag: true)
