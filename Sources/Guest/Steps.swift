@@ -33,6 +33,25 @@ extension GuestProcess {
     code.translator.locate(host: control.block.pointee.resume_host)?.kind == .instruction
   }
 
+  /// Where the jump at an address leads, if there is a direct one that goes forwards; and on, if there is another one.
+  public func directJumps(from address: UInt64) -> [UInt64] {
+    var found: [UInt64] = []
+    var at = address
+    while found.count < 16, let bytes = try? read(at, 5) {
+      var target = at
+      if bytes[0] == 0xEB {
+        target = at &+ 2 &+ UInt64(bitPattern: Int64(Int8(bitPattern: bytes[1])))
+      } else if bytes[0] == 0xE9 {
+        let distance = bytes[1...4].reversed().reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
+        target = at &+ 5 &+ UInt64(bitPattern: Int64(Int32(bitPattern: distance)))
+      }
+      guard target > at else { break }
+      found.append(target)
+      at = target
+    }
+    return found
+  }
+
   /// Steps through translated code until `isThere` says so of an exact state, in at most `limit` steps.
   ///
   /// - Parameters:

@@ -36,10 +36,14 @@ extension ReplaySession {
       }
       if p.control.rip == target, p.guest.leavesAtInstruction { return try arrive(p) }
       try p.guest.leaveRuntime()
+      let beyond = p.guest.directJumps(from: target)
       let outcome = try p.guest.stepOn(
-        limit: 1_000_000, until: { _ in p.control.rip == target }, hidesTrapFlag: true)
+        limit: 1_000_000, until: { _ in p.control.rip == target || beyond.contains(p.control.rip) }, hidesTrapFlag: true
+      )
       switch outcome {
-      case .exact: return try arrive(p)
+      case .exact:
+        p.control.rip = target  // (a jump there may have been translated to nothing: nothing else has changed)
+        return try arrive(p)
       case .elsewhere:
         block.pointee.debug.flags |= UInt64(BIS_DEBUG_STEP.rawValue)
         return true

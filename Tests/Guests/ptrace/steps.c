@@ -1,4 +1,5 @@
 // bis: varies
+// bis: variants=dynamic,static
 // Thousands of single steps through libc and system calls, with changes of memory and registers at many of them.
 #include <signal.h>
 #include <stdio.h>
