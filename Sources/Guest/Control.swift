@@ -79,6 +79,11 @@ public struct Control {
     if let index = threadIndex(UInt64(tid)) { threads[index].seccomp = value }
   }
 
+  /// General registers of a thread that does not have the turn.
+  public func registers(ofThread index: Int) -> UnsafeMutablePointer<UInt64> {
+    UnsafeMutableRawPointer(threads + index).assumingMemoryBound(to: UInt64.self)
+  }
+
   /// Something is to be delivered to a stopped thread.
   public func setPending(_ tid: UInt64, restarts: Bool) {
     let index = threadIndex(tid)

@@ -112,7 +112,7 @@ public final class GuestProcess {
 
   /// Whoever is to go on in translations of the domain, in the middle of a unit perhaps, goes on through the tables. The
   /// process must be in the runtime (the current thread in a system call).
-  private func leaveTranslations(of domain: DomainID) {
+  func leaveTranslations(of domain: DomainID) {
     func isInside(_ host: UInt64) -> Location? {
       guard host != 0, let l = code.translator.locate(host: host), l.kind == .instruction, l.domain == domain else {
         return nil

@@ -28,17 +28,46 @@ extension GuestProcess {
     }
   }
 
+  /// Whether the runtime, on its way out, leads to an instruction of the program: not to an entry that counts a tick first.
+  public var leavesAtInstruction: Bool {
+    code.translator.locate(host: control.block.pointee.resume_host)?.kind == .instruction
+  }
+
+  /// Where the jump at an address leads, if there is a direct one that goes forwards; and on, if there is another one.
+  public func directJumps(from address: UInt64) -> [UInt64] {
+    var found: [UInt64] = []
+    var at = address
+    while found.count < 16, let bytes = try? read(at, 5) {
+      var target = at
+      if bytes[0] == 0xEB {
+        target = at &+ 2 &+ UInt64(bitPattern: Int64(Int8(bitPattern: bytes[1])))
+      } else if bytes[0] == 0xE9 {
+        let distance = bytes[1...4].reversed().reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
+        target = at &+ 5 &+ UInt64(bitPattern: Int64(Int32(bitPattern: distance)))
+      }
+      guard target > at else { break }
+      found.append(target)
+      at = target
+    }
+    return found
+  }
+
   /// Steps through translated code until `isThere` says so of an exact state, in at most `limit` steps.
   ///
-  /// - Parameter isThere: gets the number of the program's instructions that have been left behind.
-  public func stepOn(limit: Int, until isThere: (Int) -> Bool) throws(GuestError) -> Stepped {
+  /// - Parameters:
+  ///   - isThere: gets the number of the program's instructions that have been left behind.
+  ///   - hidesTrapFlag: steps over PUSHF, too, and takes the flag from what it stored.
+  public func stepOn(
+    limit: Int, until isThere: (Int) -> Bool, hidesTrapFlag: Bool = false
+  ) throws(GuestError) -> Stepped {
     var count = -1
     var last: UInt64?
     for _ in 0..<limit {
       let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
       guard place(r.rip) == .translated else { return .elsewhere }
       switch capture(r) {
-      case .unknown: return .elsewhere
+      case .unknown:
+        guard hidesTrapFlag else { return .elsewhere }
       case .stepOn: break
       // (an entry whose tick is not counted yet)
       case .state where code.translator.locate(host: r.rip)?.kind == .indirectEntry: break
@@ -57,8 +86,10 @@ extension GuestProcess {
           if isThere(count) { return .exact }
         }
       }
-      guard try !pushesFlags(at: r.rip) else { return .elsewhere }
+      let pushes = try pushesFlags(at: r.rip)
+      if pushes, !hidesTrapFlag { return .elsewhere }
       if let signal = try step() { return .signal(signal) }
+      if pushes { try clearPushedTrapFlag() }
     }
     return .elsewhere
   }
@@ -67,6 +98,12 @@ extension GuestProcess {
   private func pushesFlags(at rip: UInt64) throws(GuestError) -> Bool {
     let bytes = try read(rip, 2)
     return bytes[0] == 0x9C || (bytes[0] == 0x66 && bytes[1] == 0x9C)
+  }
+
+  private func clearPushedTrapFlag() throws(GuestError) {
+    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    let high = try read(r.rsp + 1, 1)
+    try write(r.rsp + 1, [high[0] & ~1])
   }
 
   /// One instruction, with signals held back but for those of the hardware; such a one if it came.

@@ -32,6 +32,10 @@ extension RecordSession {
     case 25:
       try bringForMove(p, call)
       try through(p, call, call.arguments)
+    case 61, 247: try traceWait(p, call)
+    case 101: try ptraceCall(p, call)
+    case 1, 18, 20, 296, 328: try writeFile(p, call)
+    case 311: try writeOther(p, call)
     case 130: answer(BIS_ANSWER_HOT)  // rt_sigsuspend
     case 157: try seccompControl(p, call)
     case 317: try seccomp(p, call)

@@ -11,6 +11,9 @@ extension RecordSession {
     let a = call.arguments
     let pathAddress = call.number == 2 ? a[0] : a[1]
     let flags = call.number == 2 ? a[1] : call.number == 257 ? a[2] : 0
+    if call.number != 437, flags & 3 != 0, let path = try? readCString(p.guest.tid, pathAddress) {
+      noteMemoryFile(p, String(decoding: path, as: UTF8.self))
+    }
     guard call.number == 2 || call.number == 257, flags & 3 == 0,
       let bytes = try? readCString(p.guest.tid, pathAddress),
       let content = try procContent(p, String(decoding: bytes, as: UTF8.self))
@@ -22,6 +25,15 @@ extension RecordSession {
     p.control.arguments[1] = flags & 0o2000000 != 0 ? 1 : 0
     p.control.block.pointee.answer = UInt64(BIS_ANSWER_AFTER.rawValue)
     return true
+  }
+
+  /// The tracer that a process sees is not bis.
+  private func withTracer(_ text: [UInt8], _ tid: ThreadID) -> [UInt8] {
+    let tracer = ptrace.tracees[tid]?.tracer ?? 0
+    let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map {
+      $0.hasPrefix("TracerPid:") ? "TracerPid:\t\(tracer)" : String($0)
+    }
+    return Array(lines.joined(separator: "\n").utf8)
   }
 
   /// The program has the descriptor of an empty memory file: fills it.
@@ -46,6 +58,7 @@ extension RecordSession {
     guard let original = try? readFile("/proc/\(tid)/\(kind)") else { return nil }
     switch kind {
     case "maps": return withProgramRights(withoutRegion(original, headersOnly: false), processes[tid])
+    case "status": return withTracer(original, tid)
     case "numa_maps": return withoutRegion(original, headersOnly: false)
     case "smaps": return withoutRegion(original, headersOnly: true)
     case "auxv": return patchedAuxiliaryVector(original)

@@ -168,6 +168,7 @@ extension RecordSession {
   func forked(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
     let message = try kernel("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(tid) }
     let child = ThreadID(Int32(truncatingIfNeeded: message))
+    let seen = view(p, tid)
     if let parent = p.vforkParents.last, parent == tid, p.guest.tid == tid {
       p.guest.tid = child
       p.control.block.pointee.tid = UInt64(child.rawValue)
@@ -188,8 +189,9 @@ extension RecordSession {
     if let q = processes[child], q !== p {
       for view in q.views { try applyRights(view) }
     }
-    resume(child)
-    resume(tid)
+    let held = traceChild(p, tid, child, seen)
+    if !held.child { resume(child) }
+    if !held.parent { resume(tid) }
   }
 
   private func makeChild(_ p: RecordedProcess, _ child: ThreadID) throws(GuestError) {
@@ -232,6 +234,7 @@ extension RecordSession {
         .start, number: UInt32(BIS_START_FORK.rawValue), rip: control.rip, value: p.sink.number,
         value2: p.sink.eventCount), effects)
     processes[child] = q
+    updateTracing(q)
     p.children.append((child.rawValue, q.sink.number))
   }
 
@@ -256,6 +259,7 @@ extension RecordSession {
     }
     // (The child's exec event or end may still be on its way: it stays known until then.)
     p.guest.tid = parent
+    tracedVforkDone(p)
     if result < 0 { return try finish(p, call, result) }
     p.control.gpr[0] = UInt64(bitPattern: result)
     try append(p, EventHead(.vforkLeave, rip: p.control.rip, value: UInt64(bitPattern: result)))
@@ -293,6 +297,7 @@ extension RecordSession {
     let parentEvent = p.sink.eventCount
     let parentTape = p.sink.number
     if tid.rawValue == p.guest.pid {
+      try tracedExecEnds(p, tid)
       for thread in p.threads { processes[thread] = nil }
       p.guest.tid = tid
       try append(
@@ -351,6 +356,7 @@ extension RecordSession {
   func ended(_ p: RecordedProcess, _ tid: ThreadID, _ how: RecordOutcome) throws(GuestError) {
     processes[tid] = nil
     p.threads.remove(tid)
+    try tracedEnd(tid, how)
     if tid == root { outcome = how }
     if p.guest.pid != tid.rawValue { return }  // a vfork child: the parent keeps the tape
     if !p.endWritten, case .signaled(let signal) = how {

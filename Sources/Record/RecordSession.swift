@@ -51,6 +51,8 @@ final class RecordSession {
   var takeovers: UInt64 = 0
   /// Reports of threads that were stopped for a page and said something else first.
   var stashed: [WaitStatus] = []
+  /// Processes of the recording that trace others.
+  var ptrace = PtraceState()
   /// Sums of the processes' counters (enum bis_stat).
   var statistics = [UInt64](repeating: 0, count: 16)
   /// Stops of the runtime by enum bis_reason, and all stops.
@@ -161,7 +163,7 @@ final class RecordSession {
     }
   }
 
-  private func stopped(_ p: RecordedProcess, _ tid: ThreadID, _ reason: StopReason) throws(GuestError) {
+  func stopped(_ p: RecordedProcess, _ tid: ThreadID, _ reason: StopReason) throws(GuestError) {
     switch reason {
     case .signal(5) where p.control.reason != BIS_REASON_NONE && p.control.block.pointee.tid == UInt64(tid.rawValue):
       let why = p.control.reason
@@ -176,11 +178,13 @@ final class RecordSession {
     case .event(.exit):
       try exiting(p, tid)
     case .event(.stop):
+      if try interrupted(p, tid) { return }
       if !p.views.isEmpty, let r = try? Ptrace.getRegisters(tid) { try restartInterrupted(tid, r) }
       resume(tid)
     case .event(.vforkDone), .event(.seccomp), .event(.other), .syscall:
       resume(tid)
     case .groupStop(let signal):
+      if groupStopped(p, tid, signal) { return }
       try? kernel("listen") { () throws(Errno) in try Ptrace.listen(tid) }
       if tid == root { JobControl.stopped(tid.rawValue, by: signal) }
     }
@@ -204,6 +208,7 @@ final class RecordSession {
     case BIS_REASON_RING:
       try tape { () throws(TraceError) in try p.sink.flush() }
     case BIS_REASON_SYSCALL:
+      if holdsExit(p) { return }
       try systemCall(p)
     case BIS_REASON_AFTER:
       try afterCall(p)
@@ -213,6 +218,10 @@ final class RecordSession {
       return try fileChanges(p)
     case BIS_REASON_SIGNALS:
       guard try deliverSignals(p, atExpiry: false) else { return }
+    case BIS_REASON_TRACED:
+      return try traced(p)
+    case BIS_REASON_DEBUG:
+      return try leaving(p)
     case BIS_REASON_EXPIRED:
       guard try expired(p) else { return }
     case BIS_REASON_STEP:

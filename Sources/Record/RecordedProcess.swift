@@ -9,6 +9,20 @@ struct QueuedSignal {
   let thread: ThreadID
   let number: Int32
   let information: [UInt8]
+  /// Its tracer has seen it.
+  var isPassed = false
+
+  init(thread: ThreadID, number: Int32, information: [UInt8]) {
+    self.thread = thread
+    self.number = number
+    self.information = information
+  }
+
+  /// A signal that a tracer lets through.
+  init(passed information: SignalInfo, _ thread: ThreadID) {
+    self.init(thread: thread, number: information.signo, information: information.withBytes { Array($0) })
+    isPassed = true
+  }
 }
 
 /// A system call that the supervisor let through; what is to be done when it has a result.
@@ -82,6 +96,8 @@ final class RecordedProcess {
   var lastGrant: (rip: UInt64, ticks: UInt64, counter: UInt64)?
   /// Children made by the fork under way.
   var children: [(pid: Int32, tape: UInt64)] = []
+  /// It (or a process it comes from) has opened /proc/PID/mem to write to it.
+  var writesMemoryFiles = false
   var executable = ""
   var arguments: [String] = []
   /// Code of the mapping under way, told to the process before it is there.

@@ -145,7 +145,7 @@ extension RecordedProcess {
   /// Tells the runtime where shared mappings are.
   func publishViews() {
     let block = control.block
-    let table = UnsafeMutableRawPointer(control.base + MemoryLayout<bis_control>.offset(of: \.reserved_shared)! + 4)
+    let table = UnsafeMutableRawPointer(control.base + MemoryLayout<bis_control>.offset(of: \.traced)! + 4)
       .assumingMemoryBound(to: UInt64.self)
     var ranges: [(low: UInt64, high: UInt64)] = []
     for view in views.sorted(by: { $0.low < $1.low }) {

@@ -277,6 +277,10 @@ extension RecordSession {
       guard status.isPlainStop, isStillStopped(status.tid) else { return false }
       return try body(status.tid, try registers(status.tid))
     }
+    if let tid = heldThread(q) {
+      guard isStillStopped(tid) else { return false }
+      return try body(tid, try registers(tid))
+    }
     for tid in [q.guest.tid] + q.threads.filter({ $0 != q.guest.tid }) {
       guard (try? Ptrace.interrupt(tid)) != nil, let status = report(of: tid) else { continue }
       switch status.kind {

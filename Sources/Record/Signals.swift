@@ -19,10 +19,14 @@ extension RecordSession {
 
   /// A signal-delivery stop that is not the runtime's question.
   func signalStop(_ p: RecordedProcess, _ tid: ThreadID, _ signal: Int32) throws(GuestError) {
-    let info = try kernel("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
+    let sent = try kernel("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
+    let info = childSignal(p, sent)
     let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
     if p.vforkParents.contains(tid) {  // a vfork parent, suspended: what comes for it waits
       return resume(tid, signal)
+    }
+    if info.signo == 5, info.code == 4, let t = ptrace.tracees[tid], t.hasWatchpoints {  // TRAP_HWBKPT
+      return try watchpoint(p, t, info, r)
     }
     let isCurrent = p.control.isCurrent(UInt64(tid.rawValue))
     if info.code > 0, [4, 5, 7, 8, 11].contains(signal) {
@@ -33,6 +37,7 @@ extension RecordSession {
       if try fault(p, info, r) { resume(p.guest.tid) }
       return
     }
+    if let t = ptrace.tracees[tid], t.stop == nil { return try tracedSignal(p, t, info, r) }
     let action = p.control.actions[Int(signal)]
     let ignored = action.handler == 1 || (action.handler == 0 && defaultAction(signal) == .ignore)
     if ignored {
@@ -68,7 +73,7 @@ extension RecordSession {
   }
 
   /// Sees to it that the process stops soon where its state is exact.
-  private func makeStop(
+  func makeStop(
     _ p: RecordedProcess, _ tid: ThreadID, _ r: Registers, restarts: Bool, isCurrent: Bool
   ) throws(GuestError) {
     func set(_ change: (inout Registers) -> Void) throws(GuestError) {
@@ -122,14 +127,16 @@ extension RecordSession {
   /// REASON_SIGNALS, or a tick ran out while signals wait: delivers what is not blocked. False when the process was
   /// resumed (to die) or must not be resumed here.
   func deliverSignals(_ p: RecordedProcess, atExpiry: Bool) throws(GuestError) -> Bool {
+    try deliverSignals(p, atExpiry ? .tick : p.control.block.pointee.restart_syscall != 0 ? .entry : .now)
+  }
+
+  func deliverSignals(_ p: RecordedProcess, _ place: SignalFlags) throws(GuestError) -> Bool {
     let block = p.control.block
-    var flags: EventFlags = []
-    if atExpiry {
-      flags.insert(.asynchronous)
-    } else if block.pointee.restart_syscall != 0 {
-      flags.insert(.atEntry)
-    }
+    var place = place
     p.control.clearPending()
+    if try applyChange(p, place) { place = .now }
+    if holdsBeforeSignals(p, place) { return false }
+    var flags: EventFlags = place == .tick ? .asynchronous : place == .entry ? .atEntry : []
     // The first one the kernel has found unblocked (perhaps by the mask of a sigsuspend under way).
     var isFirst = block.pointee.held_signals == 0
     let tid = p.guest.tid
@@ -140,8 +147,17 @@ extension RecordSession {
     }) {
       isFirst = false
       let signal = p.queue.remove(at: i)
+      if !signal.isPassed, let t = ptrace.tracees[tid] {
+        let info = signal.information.withUnsafeBytes { SignalInfo(bytes: $0) }
+        hold(p, t, .signal(info), at: .signals(flags.isEmpty ? .now : place))
+        return false
+      }
       let action = p.control.actions[Int(signal.number)]
       if action.handler == 1 || (action.handler == 0 && defaultAction(signal.number) == .ignore) { continue }
+      if action.handler == 0, isStop(signal.number) {
+        resume(tid, signal.number)  // a group stop, here
+        return false
+      }
       if action.handler == 0 {
         try append(
           p,
@@ -255,7 +271,10 @@ extension RecordSession {
     return try deliverFault(p, information)
   }
 
-  private func deliverFault(_ p: RecordedProcess, _ info: SignalInfo) throws(GuestError) -> Bool {
+  func deliverFault(
+    _ p: RecordedProcess, _ info: SignalInfo, isPassed: Bool = false
+  ) throws(GuestError) -> Bool {
+    if !isPassed, holdsFault(p, info) { return false }
     let signal = info.signo
     let action = p.control.actions[Int(signal)]
     let blocked = p.control.block.pointee.signal_mask >> UInt64(signal - 1) & 1 != 0

@@ -117,6 +117,8 @@ extension RecordSession {
     try append(p, EventHead(.start, number: UInt32(BIS_START_EXEC.rawValue), rip: started.rip), effects)
     try p.guest.publishRanges()
     processes[tid] = p
+    updateTracing(p)
+    if try tracedExec(p, tid) { return }
     resume(tid)
   }
 
@@ -136,6 +138,8 @@ extension RecordSession {
     block.pointee.in_syscall = 0
     block.pointee.pinned = 0
     block.pointee.seccomp = 0
+    block.pointee.traced = 0
+    block.pointee.debug = bis_debug()
     p.publishViews()
     block.pointee.tick_done = 0
     for i in 0..<Int(BIS_TICK_WORDS) {
@@ -172,6 +176,7 @@ extension RecordSession {
     }
     let p = RecordedProcess(guest: guest, sink: sink)
     p.executable = executable
+    p.writesMemoryFiles = processes.values.contains { $0.sink.number == parent && $0.writesMemoryFiles }
     p.arguments = arguments
     return p
   }
@@ -241,7 +246,7 @@ extension RecordSession {
     return number
   }
 
-  private func readLink(_ path: String) -> String? {
+  func readLink(_ path: String) -> String? {
     var buffer = [UInt8](repeating: 0, count: 4096)
     let n = buffer.withUnsafeMutableBytes { readlink(path, $0.baseAddress!, $0.count) }
     return n > 0 ? String(decoding: buffer[0..<n], as: UTF8.self) : nil

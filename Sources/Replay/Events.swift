@@ -58,8 +58,8 @@ extension ReplaySession {
   // MARK: Questions of the runtime
 
   /// REASON_EVENT. arg0: 0 = the record at ring_pos is for the supervisor; 1 = the path of file arg1;
-  /// 2 = the effect record at arg1; 3 = the event at ring_pos is a change of shared memory at an access;
-  /// 4 = of executable shared memory, now.
+  /// 2 = the effect record at arg1; 3 = the event at ring_pos is a change of shared memory at an access; 4 = it is a change some
+  /// instructions further on; 5 = it is a change of executable shared memory, now.
   func event(_ p: ReplayedProcess) throws(GuestError) -> Bool {
     switch p.control.arguments[0] {
     case 1:
@@ -71,6 +71,8 @@ extension ReplaySession {
       try awaitAccess(p)
       return true
     case 4:
+      return try walkToChange(p)
+    case 5:
       try applyPage(p)
       return true
     default:
@@ -245,7 +247,7 @@ extension ReplaySession {
   }
 
   /// The event is a signal: checks that the program is where it was, then applies what the delivery did.
-  private func applySignal(_ p: ReplayedProcess) throws(GuestError) {
+  func applySignal(_ p: ReplayedProcess) throws(GuestError) {
     let event = try checked { () throws(ReplayError) in try p.takeEvent() }
     let head = event.head
     if head.rip != p.control.rip {
@@ -261,7 +263,11 @@ extension ReplaySession {
       switch effect {
       case .memory(let address, let payload):
         noteWritten(p, address, payload.bytes)
-        try p.guest.write(address, payload.bytes)
+        if head.number == 0 {
+          try applyPoke(p, address, payload.bytes)
+        } else {
+          try p.guest.write(address, payload.bytes)
+        }
       case .registers(let values): setRegisters(p, values)
       case .extendedState(let image): try codec.write(p.guest.tid, image.bytes)
       default: break
@@ -278,6 +284,7 @@ extension ReplaySession {
     guard p.control.ticks >= p.control.block.pointee.tick_target else { return true }
     guard let head = try checked({ () throws(ReplayError) in try p.head() }) else { return true }
     if head.kind == .exit { return try end(p, 128 + Int32(head.value)) }
+    if head.kind == .signal, head.number == 0, head.rip != guest { return try walkToChange(p) }
     if holdsSignal(p, head, .runtime(BIS_REASON_EXPIRED)) { return false }
     try applySignal(p)
     return try settle(p, restarts: false)
@@ -305,6 +312,10 @@ extension ReplaySession {
         }
         try applyPage(p)
         continue
+      }
+      if head.kind == .signal, head.number == 0, head.flags.contains(.asynchronous), head.ticks <= p.control.ticks {
+        if restarts { try p.guest.restart() }
+        return try walkToChange(p)
       }
       if !immediate {
         let stops =

@@ -191,6 +191,8 @@ final class ReplaySession {
     case BIS_REASON_ECHO:
       takeEcho(p)
       return true
+    case BIS_REASON_DEBUG where p.walk != nil && control.arguments[0] == UInt64(BIS_DEBUG_AT_LEAVE.rawValue):
+      return try walkOn(p)
     case BIS_REASON_DEBUG:
       return try debugStop(p)
     case BIS_REASON_SPECIAL:

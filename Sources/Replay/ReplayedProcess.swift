@@ -16,6 +16,9 @@ final class ReplayedProcess {
   var control: Control { guest.control }
   /// A change of shared memory that waits for the access before which it happened.
   var awaited: EventHead?
+  /// A change by a tracer is being walked to: its address; whether a debugger wants to stop soon.
+  var walk: UInt64?
+  var walkSteps = false
   init(guest: GuestProcess, feed: TapeFeed, recordedPID: Int32) {
     self.guest = guest
     self.feed = feed

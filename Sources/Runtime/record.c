@@ -12,9 +12,17 @@ void bis_set_signal_mask(control *c, uint64_t mask);
 
 RT_INLINE uint64_t chunks(uint64_t length) { return (length + BIS_MEMORY_CHUNK - 1) / BIS_MEMORY_CHUNK; }
 
+/// An event is written: another process of the recording may want to see that.
+RT_INLINE void traced_event(control *c) {
+  if (!(c->traced & BIS_TRACED_CALLS)) return;
+  c->arg[0] = BIS_TRACED_AT_EVENT;
+  bis_trap(c, BIS_REASON_TRACED);
+}
+
 RT void bis_record_settle(control *c) {
   c->in_syscall = 0;
   c->pinned = BIS_PIN_NONE;
+  traced_event(c);
   if (c->checksum_every && c->event_count >= c->checksum_next) {
     c->checksum_next = c->event_count + c->checksum_every;
     bis_trap(c, BIS_REASON_CHECKSUM);
@@ -98,6 +106,7 @@ RT void bis_vfork_child(control *c) {
   if (c->answer_arg[4]) c->gpr[RSP] = c->answer_arg[4];
   log_commit(c);
   c->in_syscall = 0;
+  traced_event(c);
 }
 
 /// What a vfork child changes in the control block but not in its parent: descriptors, signal handlers, the alternate
@@ -168,7 +177,7 @@ RT static int do_map(control *c, const uint64_t a[6], uint32_t nr, uint64_t hash
   return 1;
 }
 
-/// Returns 1 when the call is done, 0 when it is to be executed as the row says.
+/// Returns 1 when the call is done, 0 when it is to be executed as the row says, 2 when it begins anew.
 RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const uint64_t a[6], uint32_t nr,
                              uint64_t hash) {
   for (int i = 0; i < 6; i++) c->arg[i] = a[i];
@@ -197,7 +206,7 @@ RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const u
     }
     if (r == -ERESTARTSYS_) {
       interrupted(c, d);
-      return 1;
+      return 2;
     }
     break;
   case BIS_ANSWER_MAP:
@@ -316,6 +325,7 @@ RT static int filtered(control *c, const struct bis_descriptor *d, const uint64_
   default: ends = 1;
   }
   plan.output_count = plan.special = 0;
+  plan.arg_count = 6;
   none.count = none.ask = none.output_length = 0;
   log_call(c, &plan, a, nr, result, &before, &none, 0, hash);
   c->in_syscall = 0;
@@ -334,7 +344,23 @@ RT static int filtered(control *c, const struct bis_descriptor *d, const uint64_
   return 1;
 }
 
+/// write, pwrite64, writev, pwritev, pwritev2
+RT_INLINE int is_write(uint32_t nr) { return nr == 1 || nr == 18 || nr == 20 || nr == 296 || nr == 328; }
+
+/// Another process of the recording traces this one and sees the call first. 1: it is not to be done (as it stands).
+RT static int traced_entry(control *c) {
+  c->arg[0] = BIS_TRACED_AT_ENTRY;
+  c->answer = 0;
+  bis_trap(c, BIS_REASON_TRACED);
+  if (c->answer != BIS_ANSWER_MOVED) return 0;
+  c->resume_host = 0;
+  bis_record_settle(c);
+  return 1;
+}
+
 RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
+  // (the vsyscall page and INT 0x80 are no stops)
+  if (c->traced & BIS_TRACED_CALLS && !c->pending_signals && d->length && !d->op && traced_entry(c)) return;
   uint64_t a[6];
   get_arguments(c, a);
   uint32_t nr = (uint32_t)c->gpr[RAX];
@@ -360,12 +386,13 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   if (plan.klass == BIS_CLASS_HOT) {
     if (plan.special == 1 && plan.path_arg < 6 && may_be_proc(a[plan.path_arg])) plan.klass = BIS_CLASS_SUPERVISOR;
   }
+  if (c->traced & BIS_TRACED_WAITS && (nr == 61 /* wait4 */ || nr == 247 /* waitid */)) plan.klass = BIS_CLASS_SUPERVISOR;
+  if (c->traced & BIS_TRACED_WRITES && is_write(nr) && !(a[0] < 1024 && c->std_fd[a[0]])) plan.klass = BIS_CLASS_SUPERVISOR;
   if (plan.klass == BIS_CLASS_SUPERVISOR || plan.klass == BIS_CLASS_UNKNOWN ||
       (plan.klass == BIS_CLASS_REFUSED && plan.warn)) {
-    if (ask_supervisor(c, d, a, nr, hash)) {
-      bis_record_settle(c);
-      return;
-    }
+    int done = ask_supervisor(c, d, a, nr, hash);
+    if (done == 1) bis_record_settle(c);
+    if (done) return;
   }
   if (plan.klass == BIS_CLASS_REFUSED) {
     result = -(int64_t)plan.error;

@@ -35,7 +35,7 @@ RT static void replay_page(control *c, const struct bis_event *e) {
     return;
   }
   if (rights & PROT_EXEC_) {  // translations are forgotten, too
-    c->arg[0] = 4;
+    c->arg[0] = 5;
     bis_trap(c, BIS_REASON_EVENT);
     return;
   }
@@ -82,6 +82,11 @@ RT void bis_replay_settle(control *c) {
         c->arg[0] = 3;
         bis_trap(c, BIS_REASON_EVENT);  // the supervisor waits for the access
       }
+      break;
+    }
+    if (flags & BIS_FLAG_ASYNC && kind == BIS_KIND_SIGNAL && e->ticks <= ticks_now(c)) {
+      c->arg[0] = 4;
+      bis_trap(c, BIS_REASON_EVENT);  // some instructions further on, before the next tick
       break;
     }
     if (flags & BIS_FLAG_ASYNC && (kind == BIS_KIND_SIGNAL || kind == BIS_KIND_EXIT || kind == BIS_KIND_SWITCH)) target = e->ticks;
@@ -342,13 +347,24 @@ RT static void end_thread(control *c) {
   diverged(c, BIS_DIVERGED_KIND, e ? e->h.kind : 0, BIS_KIND_SWITCH);
 }
 
+/// Memory has changed at the entry of a call, which is done nevertheless.
+RT_INLINE int changes_at_entry(const struct bis_event *e) {
+  return e->h.flags & BIS_FLAG_AT_ENTRY &&
+         (e->h.kind == BIS_KIND_PAGE || (e->h.kind == BIS_KIND_SIGNAL && e->value == BIS_SIGNAL_CALL));
+}
+
 RT void bis_replay_syscall(control *c, const struct bis_descriptor *d) {
   struct bis_event *e = (struct bis_event *)next_record(c);
   uint64_t hash = register_hash(c);
   uint32_t nr = (uint32_t)c->gpr[RAX];
-  while (e && ((e->h.kind == BIS_KIND_SWITCH && !(e->h.flags & BIS_FLAG_ASYNC)) ||
-               (e->h.kind == BIS_KIND_PAGE && (e->h.flags & BIS_FLAG_AT_ENTRY)))) {
+  while (e && ((e->h.kind == BIS_KIND_SWITCH && !(e->h.flags & BIS_FLAG_ASYNC)) || changes_at_entry(e))) {
     if (e->h.kind == BIS_KIND_PAGE) replay_page(c, e);
+    else if (e->h.kind == BIS_KIND_SIGNAL) {
+      c->rip -= d->length;
+      c->arg[0] = 0;
+      bis_trap(c, BIS_REASON_EVENT);
+      c->rip += d->length;
+    }
     else bis_replay_hand_over(c, e->tid, 0);
     e = (struct bis_event *)next_record(c);
   }

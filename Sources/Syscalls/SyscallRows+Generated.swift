@@ -125,7 +125,7 @@ private let syscallRows1: [50 of SyscallRow] = [
 
 private let syscallRows2: [50 of SyscallRow] = [
   SyscallRow(100, "times", "tbuf:ptr", .hot, Outputs(Output(0, .constant, 0, 32, .success))),
-  SyscallRow(101, "ptrace", "request:int pid:int addr:ptr data:ptr", .refused(.EPERM), warns: true, note: "a program that is traced already gets the same"),
+  SyscallRow(101, "ptrace", "request:int pid:int addr:ptr data:ptr", .supervisor, note: "emulated between processes of the recording: the kernel knows one tracer, and that is bis"),
   SyscallRow(102, "getuid", "", .hot),
   SyscallRow(103, "syslog", "type:sub buf:ptr len:int", .refused(.EINVAL), warns: true, key: 0x0, note: "subcalls.txt"),
   SyscallRow(104, "getgid", "", .hot),
@@ -347,7 +347,7 @@ private let syscallRows6: [50 of SyscallRow] = [
   SyscallRow(308, "setns", "fd:fd flags:hex", .hot),
   SyscallRow(309, "getcpu", "cpup:ptr nodep:ptr unused:ptr", .hot, Outputs(Output(0, .constant, 0, 4, .success), Output(1, .constant, 0, 4, .success))),
   SyscallRow(310, "process_vm_readv", "pid:int lvec:ptr liovcnt:size rvec:ptr riovcnt:size flags:hex", .hot, Outputs(Output(1, .iovec, 2, 1, .success))),
-  SyscallRow(311, "process_vm_writev", "pid:int lvec:ptr liovcnt:size rvec:ptr riovcnt:size flags:hex", .refused(.EPERM), warns: true, note: "would write into a process whose tape does not know"),
+  SyscallRow(311, "process_vm_writev", "pid:int lvec:ptr liovcnt:size rvec:ptr riovcnt:size flags:hex", .supervisor, note: "to processes that the caller traces; EPERM and a warning for others, whose tapes would not know"),
   SyscallRow(312, "kcmp", "pid1:int pid2:int type:int idx1:hex idx2:hex", .hot),
   SyscallRow(313, "finit_module", "fd:fd uargs:str flags:hex", .hot),
   SyscallRow(314, "sched_setattr", "pid:int uattr:ptr flags:hex", .hot, Outputs(Output(1, .constant, 0, 4, .always)), note: "E2BIG writes the size the kernel knows"),

@@ -6,7 +6,8 @@ public enum EventKind: UInt8, Sendable, CaseIterable {
   case systemCall = 1
   /// A reading of the CPU: `number` is `enum bis_special`.
   case cpu = 2
-  /// A signal is delivered: `number` is the signal, `value` is `enum bis_signal_cause`.
+  /// A signal is delivered: `number` is the signal, `value` is `enum bis_signal_cause`. With number 0 a process that traces
+  /// this one has changed what the effects say (Docs/ptrace.md).
   case signal = 3
   /// The tape begins: `number` is `enum bis_start`.
   case start = 4

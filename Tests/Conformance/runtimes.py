@@ -340,7 +340,73 @@ S
 """
 JOB_RUN = "/usr/bin/python3 drive.py bash --norc -i; cat text; for t in t1 t2 t3; do $BIS replay -a --all $t >out 2>err; echo $t $?; done"
 
-STRACE_REFUSED = "strace -f -o log ls; echo $?"
+STRACE_FOLLOW = r"""strace -f -o log bash -c 'ls / | wc -l; (exit 3)'; echo $?; grep -c ' execve(' log; grep -c ' exited with' log
+(sleep 0.5; exit 4) & p=$!; sleep 0.2; strace -o log2 -p $p 2>/dev/null; wait $p; echo $?; grep -c 'exited with 4' log2"""
+
+# gdb starts a program with threads, stops in both, steps, looks, changes, calls; then lets go of one that it has attached to.
+GDB_PROGRAM = r"""cat > main.c <<'S'
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+volatile int stop;
+static int add(int a, int b) {
+  int c = a + b;
+  return c;
+}
+static void *work(void *p) {
+  long n = (long)p;
+  n += add((int)n, 10);
+  return (void *)n;
+}
+int main(int argc, char **argv) {
+  long sum = 0;
+  void *r;
+  if (argc > 1) {
+    while (!stop) usleep(1000);
+    printf("let go\n");
+    return stop;
+  }
+  for (long i = 1; i < 3; i++) {
+    pthread_t t;
+    pthread_create(&t, 0, work, (void *)i);
+    pthread_join(t, &r);
+    sum += (long)r;
+  }
+  printf("sum %ld\n", sum);
+  return 6;
+}
+S
+gcc -O0 -g -pthread main.c -o main
+cat > script <<'S'
+set debuginfod enabled off
+set print thread-events off
+set print inferior-events off
+break add
+run
+backtrace 1
+next
+print c
+delete
+print add(40, 2)
+finish
+tbreak 27
+continue
+watch sum
+continue
+print sum
+set var sum = 100
+continue
+delete
+continue
+print $_exitcode
+S
+"""
+GDB_RUN = r"""gdb -q -nx -batch -x script ./main < /dev/null 2>&1 | grep -E '^(\$|sum|Old|New|Value|#)' | grep -v LWP
+./main x & p=$!; sleep 0.2
+gdb -q -nx -batch -ex 'set debuginfod enabled off' -p $p -ex 'break usleep' -ex continue -ex 'print stop' -ex 'set var stop = 8' -ex detach \
+  < /dev/null 2>&1 | grep '^\$'
+wait $p; echo $?"""
 
 
 def shell(name, script, **more):
@@ -404,5 +470,8 @@ def rows():
         Row("programs/python_async", ["/usr/bin/python3", "async.py"], PYTHON_ASYNC, checksum=500, timeout=60),
         terminal("terminal_bash", BASH_STEPS, ["bash", "--norc", "-i"], checksum=50),
         terminal("terminal_vim", VIM_STEPS, ["vim", "-u", "NONE", "-n", "-N", "text"], needs=("vim",), checksum=500),
-        shell("strace_refused", STRACE_REFUSED, needs=("strace",), varies=True, checksum=50),
+        shell("strace_ls", "strace -f -o log ls; echo $?; grep -c . log > lines; tail -1 log | cut -d' ' -f2-", needs=("strace",),
+              ignore=("log", "lines")),
+        shell("strace_follow", STRACE_FOLLOW, needs=("strace",), ignore=("log", "log2"), checksum=20, timeout=60),
+        shell("gdb_inside", GDB_RUN, setup=GDB_PROGRAM, needs=("gdb",), ignore=("main",), checksum=1000, timeout=100),
     ]

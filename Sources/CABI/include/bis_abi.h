@@ -283,8 +283,8 @@ struct bis_control {
   uint32_t shared_count;       // 0x5500 of shared[]: all of the program's shared mappings lie in these ranges
   uint32_t shared_active;      // 1: pages of them may belong to another process
   uint32_t pinned;             // enum bis_pin
-  uint32_t reserved_shared;
-  struct { uint64_t low, high; } shared[BIS_MAX_SHARED]; // (right behind reserved_shared)
+  uint32_t traced;             // record: enum bis_traced; the supervisor may set it at any instruction
+  struct { uint64_t low, high; } shared[BIS_MAX_SHARED]; // (right behind traced)
   uint64_t seccomp;            // record: the current thread's newest filter (its address in BIS_FILTERS); enum bis_seccomp
   struct bis_thread threads[BIS_MAX_THREADS];
 };
@@ -343,6 +343,8 @@ enum bis_reason {
   BIS_REASON_FILE = 21,         // record: a call (number answer_arg[0], arguments arg) changes a file that is mapped: answer_arg[1] =
                                 // enum bis_file_phase, [2] its result, [3], [4] the file's device and inode
   BIS_REASON_WATCHED = 20,      // record: a call failed with EFAULT; answer 1: pages were watched, now they are not, try again
+  BIS_REASON_TRACED = 22,       // record: arg0 = enum bis_traced_stop; at an entry the answer MOVED means: not this call, registers
+                                // and rip are new
 };
 
 enum bis_file_phase { BIS_FILE_BEFORE = 0, BIS_FILE_AFTER = 1 };
@@ -353,6 +355,14 @@ enum bis_pin {
   BIS_PIN_INPUT = 1,  // not for some time: a call reads them
   BIS_PIN_OUTPUT = 2, // not at all: a call writes them, and what it wrote is yet to be logged
 };
+
+// A process of the recording traces another one (record; Sources/Record/Ptrace*.swift).
+enum bis_traced {
+  BIS_TRACED_CALLS = 1, // stop (REASON_TRACED) at the entry of a system call and when its event is written
+  BIS_TRACED_WAITS = 2, // it is a tracer: the supervisor sees its wait4 and waitid
+  BIS_TRACED_WRITES = 4, // it has opened memory of processes as a file to write to: the supervisor sees its writes
+};
+enum bis_traced_stop { BIS_TRACED_AT_ENTRY = 1, BIS_TRACED_AT_EVENT = 2 }; // arg0 of REASON_TRACED
 
 // The supervisor's answers to BIS_REASON_SYSCALL.
 enum bis_answer {
@@ -420,7 +430,7 @@ enum bis_kind {
   BIS_KIND_PAD = 0,       // rest of a segment
   BIS_KIND_SYSCALL = 1,   // bis_event; nr = system call number
   BIS_KIND_CPU = 2,       // bis_event; nr = enum bis_special: a reading of RDTSC, RDRAND, ...; value = result, value2
-  BIS_KIND_SIGNAL = 3,    // bis_event; nr = signal; value = enum bis_signal_cause; effects: SIGINFO, MEMORY (frame), REGISTERS
+  BIS_KIND_SIGNAL = 3,    // bis_event; nr = signal (0: a tracer changed something); value = enum bis_signal_cause; effects: SIGINFO, MEMORY (frame), REGISTERS
   BIS_KIND_START = 4,     // bis_event; nr = enum bis_start; effects: MAP*, MEMORY*, REGISTERS, XSTATE
   BIS_KIND_EXIT = 5,      // bis_event; nr = 0 exited, 1 killed by signal; value = status or signal number. Last event of the tape.
   BIS_KIND_EXEC = 6,      // bis_event; value = tape number that goes on. Last event of the tape.
@@ -468,7 +478,8 @@ enum bis_record_flags {
 // EXIT: where the end came (value2).
 enum bis_exit { BIS_EXIT_AT_CALL = 0, BIS_EXIT_IMMEDIATE = 1, BIS_EXIT_FAULT = 2 };
 enum bis_start { BIS_START_EXEC = 1, BIS_START_FORK = 2 };
-enum bis_signal_cause { BIS_SIGNAL_ASYNC = 0, BIS_SIGNAL_FAULT = 1 };
+// BIS_SIGNAL_CALL: with AT_ENTRY and signal 0: memory has changed, and the call is done as the program makes it.
+enum bis_signal_cause { BIS_SIGNAL_ASYNC = 0, BIS_SIGNAL_FAULT = 1, BIS_SIGNAL_CALL = 2 };
 
 // Head of every event. 120 bytes; of an event in a ring or a tape the last arguments may be missing (h.size says so).
 struct bis_event {

@@ -36,7 +36,8 @@ struct EventDescriber {
     case .signal:
       let cause =
         head.flags.contains(.asynchronous) ? "at tick \(head.ticks)" : head.value == 1 ? "fault" : "at the event before"
-      return "--- \(Syscalls.signalName(Int(head.number))) (\(cause)) at \(hexadecimal(head.rip)) ---"
+      let what = head.number == 0 ? "changed by its tracer" : Syscalls.signalName(Int(head.number))
+      return "--- \(what) (\(cause)) at \(hexadecimal(head.rip)) ---"
     case .start: return head.number == 2 ? "+++ born by fork +++" : "+++ starts +++"
     case .exit:
       return head.number == 0
