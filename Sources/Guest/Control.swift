@@ -71,6 +71,13 @@ public struct Control {
       .map { Int32(truncatingIfNeeded: threads[$0].tid) }
   }
 
+  /// What a thread of a replay has called itself; nil: nothing.
+  public func name(of tid: Int32) -> String? {
+    guard let index = threadIndex(UInt64(tid)), threads[index].name.0 != 0 else { return nil }
+    let bytes = withUnsafeBytes(of: threads[index].name) { Array($0.prefix { $0 != 0 }) }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
   /// The newest seccomp filter of a thread that does not have the turn (bis_thread.seccomp).
   public func seccomp(of tid: Int32) -> UInt64 {
     threadIndex(UInt64(tid)).map { threads[$0].seccomp } ?? 0

@@ -25,7 +25,9 @@ extension RecordSession {
       warnOfOutsider(p, "System V segment \(call.arguments[0])", outsider(segment: call.arguments[0]) ?? 0)
       try finish(p, call, -13)
     case 10 where wouldAliasCode(p, call.arguments[0], call.arguments[1], call.arguments[2]):
-      warn("\(p.executable) makes memory writable and executable that is mapped twice: not supported in this version; it fails with EACCES")
+      warn(
+        "\(p.executable) makes memory writable and executable that is mapped twice: "
+          + "not supported in this version; it fails with EACCES")
       try finish(p, call, -13)
     case 10, 11, 28, 30, 67:
       try through(p, call, call.arguments)
@@ -136,7 +138,9 @@ extension RecordSession {
       } else if status.isRegular {
         if a[3] & 1 != 0 {
           guard !wouldAliasCode(status, a[2]) else {
-            warn("\(p.executable) maps memory that is writable and executable a second time: not supported in this version; it fails with ENODEV")
+            warn(
+              "\(p.executable) maps memory that is writable and executable a second time: "
+                + "not supported in this version; it fails with ENODEV")
             return try finish(p, call, -19)
           }
           if let other = outsider(mapping: status, path) {

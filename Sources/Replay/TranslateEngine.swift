@@ -103,10 +103,10 @@ public final class TranslateEngine: Engine {
   public var currentThread: Int32 { Int32(truncatingIfNeeded: control.block.pointee.tid) }
 
   public var threads: [EngineThread] {
-    let name = session.manifest.tape(focus.tape)?.executable.split(separator: "/").last.map(String.init) ?? ""
-    var list = [EngineThread(tid: currentThread, name: name)]
-    for t in control.otherThreads() { list.append(EngineThread(tid: t, name: name)) }
-    return list.sorted { $0.tid < $1.tid }
+    let program = session.manifest.tape(focus.tape)?.executable.split(separator: "/").last.map(String.init) ?? ""
+    return ([currentThread] + control.otherThreads()).sorted().map {
+      EngineThread(tid: $0, name: control.name(of: $0) ?? program)
+    }
   }
 
   public func registers(of thread: Int32) throws(GuestError) -> RegisterFile {

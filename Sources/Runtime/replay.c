@@ -186,6 +186,10 @@ RT static int replay_effect(control *c, const struct bis_record *r) {
   case BIS_KIND_THREAD:
     bis_replay_thread(c, x);
     return 0;
+  case BIS_KIND_NAME:
+    c->threads[c->turn.current % BIS_MAX_THREADS].name[0] = x->address;
+    c->threads[c->turn.current % BIS_MAX_THREADS].name[1] = x->length;
+    return 0;
   case BIS_KIND_LIMIT:
     replay_limit(x->address, x->length);
     return 0;

@@ -460,6 +460,8 @@ RT void bis_replay_thread(control *c, const struct bis_effect_range *x) {
     t->gpr[RAX] = 0;
     t->gpr[RSP] = x->length;
     t->fs_base = x->value;
+    t->name[0] = c->threads[c->turn.current % BIS_MAX_THREADS].name[0];
+    t->name[1] = c->threads[c->turn.current % BIS_MAX_THREADS].name[1];
     t->resume_host = 0;
     t->stack_top = BIS_THREADS_BASE + (i + 1ull) * BIS_THREAD_SPACE - 64;
     c->turn.used = BIS_MAX_THREADS;

@@ -53,7 +53,7 @@ public enum EffectKind: UInt8, Sendable, CaseIterable {
   case signalInfo = 72
   case checksumRange = 73
   case advise = 74
-  case bases = 75, limit = 76, output = 77, thread = 78
+  case bases = 75, limit = 76, output = 77, thread = 78, name = 79
 }
 
 /// `enum bis_record_flags`.
@@ -204,6 +204,8 @@ public enum Effect: Hashable, Sendable {
   case limit(resource: UInt64, soft: UInt64)
   /// A new thread of the process: it begins with its parent's registers, but for result 0, stack and FS base.
   case thread(tid: UInt64, stack: UInt64, fs: UInt64)
+  /// The thread has a new name: 16 bytes, little-endian.
+  case name(UInt64, UInt64)
   /// The checksum of a range of memory.
   case checksumRange(address: UInt64, length: UInt64, checksum: UInt64)
 
@@ -222,6 +224,7 @@ public enum Effect: Hashable, Sendable {
     case .checksumRange: .checksumRange
     case .limit: .limit
     case .thread: .thread
+    case .name: .name
     case .output: .output
     case .advise: .advise
     case .bases: .bases

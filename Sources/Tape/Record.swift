@@ -104,7 +104,7 @@ public struct RecordCursor {
       guard limits.contains(size) else { throw error(.recordSize(size: size, kind: kind)) }
       return
     case 65: expected = MemoryLayout<bis_effect_map>.size
-    case 66, 67, 73, 74, 75, 76, 78: expected = MemoryLayout<bis_effect_range>.size
+    case 66, 67, 73, 74, 75, 76, 78, 79: expected = MemoryLayout<bis_effect_range>.size
     case 68: expected = MemoryLayout<bis_effect_remap>.size
     case 69: expected = MemoryLayout<bis_effect_process>.size
     case 70: expected = MemoryLayout<bis_effect_registers>.size
@@ -177,6 +177,7 @@ extension Record {
     case .bases: return .bases(fs: word(8), gs: word(16))
     case .output: return .output(stream: word(8), payload(payloadLimit))
     case .thread: return .thread(tid: word(8), stack: word(16), fs: word(24))
+    case .name: return .name(word(8), word(16))
     case .limit: return .limit(resource: word(8), soft: word(16))
     case .checksumRange: return .checksumRange(address: word(8), length: word(16), checksum: word(24))
     case nil: preconditionFailure("record of kind \(kind) is no effect")

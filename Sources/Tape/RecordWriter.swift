@@ -119,6 +119,7 @@ public struct RecordWriter {
     case .output(let stream, let payload):
       payload.bytes.withUnsafeBytes { self.payload(.output, address: stream, bytes: $0) }
     case .thread(let tid, let stack, let fs): words(.thread, [tid, stack, fs])
+    case .name(let low, let high): words(.name, [low, high, 0])
     case .limit(let resource, let soft): words(.limit, [resource, soft, 0])
     case .checksumRange(let address, let length, let checksum): words(.checksumRange, [address, length, checksum])
     }

@@ -459,7 +459,7 @@ def rows():
         node("node_http", 40), node("node_http_long", 1000, long=True),
         java("java_pool", 1000), java("java_pool_long", 50000, long=True),
         compiled("go", GO, 20_000_000, ("go",)), compiled("go_long", GO, 500_000_000, ("go",), long=True),
-        compiled("swift_tasks", SWIFT, 12, ("swiftc",)), compiled("swift_tasks_long", SWIFT, 22, ("swiftc",), long=True),
+        compiled("swift_tasks", SWIFT, 12, (SWIFTC,)), compiled("swift_tasks_long", SWIFT, 22, (SWIFTC,), long=True),
         compiled("rust", RUST, 2000, ("rustc",), varies=True), compiled("rust_long", RUST, 100000, ("rustc",), varies=True, long=True),
         lto("gcc_lto", 3), lto("gcc_lto_long", 20, long=True),
         shell("git_clone", GIT_CLONE_RUN, setup=GIT_CLONE, needs=("git",), env={"GIT_CONFIG_NOSYSTEM": "1"}, checksum=200, timeout=100,

@@ -106,8 +106,10 @@ def corrupted_heap(bench):
 
 def thread_list(bench):
     commands = ["break work", "continue", "continue", "info threads", "thread apply all bt 1", "watch sum", "continue", "continue",
-                "reverse-continue"]
-    return bench.gdb("threads", commands), [r"work \(argument", r"work \(argument", r"\* \d +Thread", r"New value", r"New value", r"Old value"]
+                "info threads", "reverse-continue", "seek start", "info threads"]
+    return bench.gdb("threads", commands), [
+        r"work \(argument", r"work \(argument", r"\* \d +Thread", r"New value", r"New value", r"Thread \S+ \"worker \d\"", r"Old value",
+        r"\* \d +Thread \S+ \"threads\""]
 
 
 WALK = ["handle SIGUSR1 SIGALRM nostop noprint pass", "python", "import gdb", "def walk(count):", "    sums = []",

@@ -40,6 +40,7 @@ func randomEffect(_ random: inout Random, payload: Int) -> Effect {
   case 7: return .signalInfo(Payload(random.bytes(128)))
   case 8: return .checksumRange(address: random.word(), length: random.word(), checksum: random.next())
   case 9: return .advise(address: random.word(), length: random.word(), advice: 4)
+  case 15: return .name(random.next(), random.next())
   case 11: return .thread(tid: random.next(), stack: random.next(), fs: random.next())
   case 10: return .bases(fs: random.next(), gs: random.next())
   default: return .memory(address: random.word(), Payload(random.bytes(random.below(payload))))

@@ -70,8 +70,14 @@ struct EventDescriber {
     case .output(let stream, let payload):
       return "\(payload.length) bytes to standard \(stream == 1 ? "output" : "error")"
     case .thread(let tid, let stack, _): return "thread \(tid), stack \(hexadecimal(stack))"
+    case .name(let low, let high): return "is called \(threadName(low, high))"
     case .bases, .limit, .registers, .extendedState, .signalInfo, .checksumRange: return nil
     }
+  }
+
+  private func threadName(_ low: UInt64, _ high: UInt64) -> String {
+    let words = (low.littleEndian, high.littleEndian)
+    return withUnsafeBytes(of: words) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
   }
 
   private func range(_ address: UInt64, _ length: UInt64) -> String {
@@ -126,6 +132,8 @@ struct EventDescriber {
     case .checksumRange(let address, let length, let checksum):
       return fields(address, length, [("checksum", .string(hexadecimal(checksum)))])
     case .advise(let address, let length, let advice): return fields(address, length, [("advice", .number(advice))])
+    case .name(let low, let high):
+      return .object([("kind", .string("name")), ("name", .string(threadName(low, high)))])
     case .thread(let tid, let stack, let fs):
       return .object([
         ("kind", .string("thread")), ("tid", .number(tid)), ("stack", .string(hexadecimal(stack))),

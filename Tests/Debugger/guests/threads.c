@@ -1,4 +1,5 @@
 // Threads that take turns adding to a sum under a lock.
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
 
@@ -6,6 +7,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 volatile long sum;
 
 static void *work(void *argument) {
+  char name[16] = {0};
+  snprintf(name, sizeof name, "worker %ld", (long)argument);
+  pthread_setname_np(pthread_self(), name);
   for (int i = 0; i < 2000; i++) {
     pthread_mutex_lock(&lock);
     sum += (long)argument;
