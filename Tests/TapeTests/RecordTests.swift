@@ -139,7 +139,7 @@ private let zeros = [UInt64](repeating: 0, count: 14)
       var cursor = RecordCursor(bytes: $0)
       let head = try #require(try cursor.next()).head
       #expect(head.registers == 8)
-      #expect([head.arguments[0], head.arguments[1], head.arguments[2]] == [77, 88, 0])
+      #expect(head.arguments.array == [77, 88, 0, 0, 0, 0])
     }
   }
 
