@@ -150,6 +150,7 @@ public final class Timeline {
       guard stop == .limit else { return stop }
       try addCheckpoint()
     }
+    if let stop = try approachLast(limit, interrupted: interrupted) { return stop }
     // Far away: chunk by chunk, then as above.
     if let ticks = engine.ticks(of: limit), Double(ticks) - Double(position.ticks) >= 8 * pace.unit {
       let stop = try advance(
@@ -158,6 +159,21 @@ public final class Timeline {
       return stop == .limit ? try approach(limit, interrupted: interrupted) : stop
     }
     return try advance(to: limit, stops: StopSet(), collecting: false, interrupted: interrupted).stop
+  }
+
+  /// A last checkpoint on the way to a near limit, about so far before it as making one takes: a step back from there is quick.
+  /// What stopped it on the way; nil: nothing.
+  private func approachLast(_ limit: RunLimit, interrupted: () -> Bool) throws(GuestError) -> Stop? {
+    guard let ticks = engine.ticks(of: limit), ticks > position.ticks else { return nil }
+    let left = Double(ticks - position.ticks)
+    let cost = max(Double(checkpointTime) / pace.target * pace.unit, 1024)
+    guard left > 8 * cost, left < 8 * pace.unit else { return nil }
+    let part = RunLimit.ticks(ticks - UInt64(cost))
+    guard part.isBefore(limit, of: engine) else { return nil }
+    let stop = try advance(to: part, stops: StopSet(), collecting: false, interrupted: interrupted).stop
+    guard stop == .limit else { return stop }
+    try addCheckpoint()
+    return nil
   }
 
   private func timed(
