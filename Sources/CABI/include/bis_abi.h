@@ -357,7 +357,7 @@ enum bis_pin {
   BIS_PIN_OUTPUT = 2, // not at all: a call writes them, and what it wrote is yet to be logged
 };
 
-// A process of the recording traces another one (record; Sources/Record/Ptrace*.swift).
+// A process of the recording traces another one (record; Sources/Record/Ptrace/).
 enum bis_traced {
   BIS_TRACED_CALLS = 1, // stop (REASON_TRACED) at the entry of a system call and when its event is written
   BIS_TRACED_WAITS = 2, // it is a tracer: the supervisor sees its wait4 and waitid
