@@ -102,7 +102,13 @@ extension GuestProcess {
 
   /// A write to a page that bis watches: undoes the protection, lets the instruction finish and goes on with fresh
   /// translations. True when that was it and the process may be resumed.
-  public func handleGuardedWrite(_ info: SignalInfo, _ r: Registers) throws(GuestError) -> Bool {
+  ///
+  /// - Parameter stepped: called when the instruction in translated code (of a repeated one: one element) is done, before
+  ///   anything else is executed: what debug registers saw is forgotten with the next step. True: a repeated one is
+  ///   finished step by step.
+  public func handleGuardedWrite(
+    _ info: SignalInfo, _ r: Registers, stepped: () throws(GuestError) -> Bool = { false }
+  ) throws(GuestError) -> Bool {
     guard info.signo == 11 else { return false }
     let page = info.address & ~0xFFF
     guard guarded[page] != nil else { return false }
@@ -112,7 +118,12 @@ extension GuestProcess {
       return true
     }
     // The store is in code that may be stale from here on: finish it, then go through the tables again.
-    let pages = try singleStepAcrossGuards()
+    var pages = try singleStepAcrossGuards()
+    if try stepped() {
+      while try kernel("read registers", { () throws(Errno) in try Ptrace.getRegisters(tid) }).rip == r.rip {
+        pages += try singleStepAcrossGuards()
+      }
+    }
     try settleInTranslatedCode()
     try restart()
     for written in [page] + pages { try forgetPage(written) }

@@ -345,10 +345,11 @@ extension ReplaySession {
     let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
     if signal == 5, try debugTrap(p, info, r) { return }
     if try awaitedAccess(p, info, r) { return }
-    if try p.guest.handleGuardedWrite(info, r) {
-      if let focus, focus.process === p { try focus.onHiddenStep?() }
-      return resume(p)
+    let watched = try p.guest.handleGuardedWrite(info, r) { () throws(GuestError) in
+      guard let focus, focus.process === p else { return false }
+      return try focus.onHiddenStep?() ?? false
     }
+    if watched { return resume(p) }
     switch p.guest.place(r.rip) {
     case .runtime:
       if try p.guest.handleGuestAccessFault(r) { return resume(p) }

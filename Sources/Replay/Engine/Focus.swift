@@ -44,8 +44,9 @@ final class Focus {
   var last: (position: Position, stop: Stop)?
   /// A trap in translated code: debug registers, single steps.
   var onTrap: ((ReplayedProcess, SignalInfo, Registers) throws(GuestError) -> Bool)?
-  /// An instruction was executed by a step that nobody asked for; the process goes on through the runtime.
-  var onHiddenStep: (() throws(GuestError) -> Void)?
+  /// An instruction was executed by a step that nobody asked for; the process goes on through the runtime. True: it touched
+  /// what is watched.
+  var onHiddenStep: (() throws(GuestError) -> Bool)?
 
   init(tape: UInt64) { self.tape = tape }
 

@@ -167,14 +167,15 @@ extension TranslateEngine {
   }
 
   /// A write to watched code was stepped: what debug registers saw of it is told on the way back to program code.
-  func steppedBehind() throws(GuestError) {
+  func steppedBehind() throws(GuestError) -> Bool {
     try noteTouch()
-    guard let t = touched, let i = focus.stops.watchpoints.firstIndex(of: t.watchpoint) else { return }
+    guard let t = touched, let i = focus.stops.watchpoints.firstIndex(of: t.watchpoint) else { return false }
     touched = nil
     let block = control.block
     block.pointee.debug.touched = UInt64(i)
     block.pointee.debug.touched_address = t.address
     block.pointee.debug.flags |= UInt64(BIS_DEBUG_TOUCHED.rawValue)
+    return true
   }
 
   // MARK: Touches by events, when something else stopped the process before it told
