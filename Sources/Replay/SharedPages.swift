@@ -8,11 +8,11 @@ extension ReplaySession {
   /// Applies the PAGE event at hand.
   func applyPage(_ p: ReplayedProcess) throws(GuestError) {
     let event = try checked { () throws(ReplayError) in try p.takeEvent() }
+    let before = watchedBytes(p, event.head.value, UInt64(event.head.number) << 12)
+    defer { noteChanged(p, before) }
     for effect in event.effects {
       switch effect {
-      case .memory(let address, let payload):
-        noteWritten(p, address, payload.bytes, isPage: true)
-        try p.guest.write(address, payload.bytes)
+      case .memory(let address, let payload): try p.guest.write(address, payload.bytes)
       case .map(let mapping): try mapPage(p, mapping, event.head.value2 & 7)
       default: break
       }

@@ -34,7 +34,8 @@ RT static void replay_page(control *c, const struct bis_event *e) {
     diverged(c, BIS_DIVERGED_MALFORMED, address, length);
     return;
   }
-  if (rights & PROT_EXEC_) {  // translations are forgotten, too
+  // Translations are forgotten, too; or the debugger compares what it watches before and after.
+  if (rights & PROT_EXEC_ || c->debug.flags & BIS_DEBUG_COMPARE) {
     c->arg[0] = 5;
     bis_trap(c, BIS_REASON_EVENT);
     return;
@@ -48,9 +49,7 @@ RT static void replay_page(control *c, const struct bis_event *e) {
       return;
     }
     uint32_t size = r->size;
-    if (c->debug.flags & BIS_DEBUG_WATCH) c->debug.flags |= BIS_DEBUG_PAGE;
     replay_effect(c, r);
-    c->debug.flags &= ~(uint64_t)BIS_DEBUG_PAGE;
     c->ring_pos += size;
   }
   if (!(rights & PROT_WRITE_)) bis_raw6(SYS_mprotect_, (long)address, (long)length, (long)rights, 0, 0, 0);

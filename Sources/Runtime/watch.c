@@ -87,13 +87,6 @@ RT void bis_watch_special(control *c) {
   }
 }
 
-/// Whether [low, high), which is written with what stands at `bytes`, becomes another.
-RT static int changes(uint64_t low, uint64_t high, const uint8_t *bytes) {
-  while (low < high)
-    if (*(const uint8_t *)low++ != *bytes++) return 1;
-  return 0;
-}
-
 RT void bis_watch_written(control *c, uint64_t address, uint64_t length, const void *bytes) {
   if (c->debug.flags & BIS_DEBUG_TOUCHED) return;
   const struct bis_watches *w = (const struct bis_watches *)(BIS_TABLES_BASE + BIS_TABLES_WATCH_LIST);
@@ -102,7 +95,6 @@ RT void bis_watch_written(control *c, uint64_t address, uint64_t length, const v
     if (high <= address || !(w->list[i].bits & BIS_WATCH_WRITES)) continue;
     if (low < address) low = address;
     if (high > address + length) high = address + length;
-    if (c->debug.flags & BIS_DEBUG_PAGE && !changes(low, high, (const uint8_t *)bytes + (low - address))) continue;
     touched(c, &w->list[i], low);
     return;
   }

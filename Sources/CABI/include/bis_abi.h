@@ -205,7 +205,7 @@ enum bis_debug_flags {
   BIS_DEBUG_CALLS = 16,      // stop before system calls
   BIS_DEBUG_LIVE = 32,       // a diversion: system calls go to the supervisor
   BIS_DEBUG_WATCH = 64,      // memory is watched (struct bis_watches)
-  BIS_DEBUG_PAGE = 256,      // what is written is a page that others shared: only what changes counts
+  BIS_DEBUG_COMPARE = 256,   // the supervisor applies changes of shared memory: the debugger compares what it watches
   BIS_DEBUG_TOUCHED = 128,   // an event or a special instruction touched a watched range: stop on the way back to program code
 };
 enum bis_debug_stop {        // arg0 of REASON_DEBUG

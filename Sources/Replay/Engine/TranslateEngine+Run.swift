@@ -41,6 +41,7 @@ extension TranslateEngine {
     if collecting { debug.pointee.debug.flags |= UInt64(BIS_DEBUG_COLLECT.rawValue) }
     if stops.systemCalls != nil { debug.pointee.debug.flags |= UInt64(BIS_DEBUG_CALLS.rawValue) }
     if process.guest.watching != .nothing { debug.pointee.debug.flags |= UInt64(BIS_DEBUG_WATCH.rawValue) }
+    if !stops.watchpoints.isEmpty { debug.pointee.debug.flags |= UInt64(BIS_DEBUG_COMPARE.rawValue) }
     takeUntold()
   }
 

@@ -48,10 +48,31 @@ extension ReplaySession {
     return false
   }
 
+  /// What is watched, before an event changes memory that others share: only what changes counts.
+  func watchedBytes(_ p: ReplayedProcess, _ address: UInt64, _ length: UInt64) -> [(low: UInt64, bytes: [UInt8])?] {
+    guard let focus, focus.process === p else { return [] }
+    return focus.stops.watchpoints.map { w in
+      let low = max(address, w.address)
+      let high = min(address &+ length, w.address &+ w.length)
+      return low < high && w.kind != .read ? (low, p.guest.readable(low, Int(high - low))) : nil
+    }
+  }
+
+  /// The same afterwards: the debugger wants to know if it has changed.
+  func noteChanged(_ p: ReplayedProcess, _ before: [(low: UInt64, bytes: [UInt8])?]) {
+    let block = p.control.block
+    for (i, watched) in before.enumerated() {
+      guard let watched, block.pointee.debug.flags & UInt64(BIS_DEBUG_TOUCHED.rawValue) == 0,
+        !p.guest.readable(watched.low, watched.bytes.count).elementsEqual(watched.bytes)
+      else { continue }
+      block.pointee.debug.touched = UInt64(i)
+      block.pointee.debug.touched_address = watched.low
+      block.pointee.debug.flags |= UInt64(BIS_DEBUG_TOUCHED.rawValue)
+    }
+  }
+
   /// The supervisor is about to write what an event wrote: the debugger wants to know if it is watched.
-  ///
-  /// - Parameter isPage: a page that others shared: only what changes counts.
-  func noteWritten(_ p: ReplayedProcess, _ address: UInt64, _ bytes: [UInt8], isPage: Bool = false) {
+  func noteWritten(_ p: ReplayedProcess, _ address: UInt64, _ bytes: [UInt8]) {
     guard let focus, focus.process === p, !focus.stops.watchpoints.isEmpty else { return }
     let block = p.control.block
     let end = address &+ UInt64(bytes.count)
@@ -59,10 +80,6 @@ extension ReplaySession {
       let low = max(address, w.address)
       let high = min(end, w.address &+ w.length)
       guard low < high, block.pointee.debug.flags & UInt64(BIS_DEBUG_TOUCHED.rawValue) == 0 else { continue }
-      if isPage {
-        let new = bytes[Int(low - address)..<Int(high - address)]
-        if p.guest.readable(low, Int(high - low)).elementsEqual(new) { continue }
-      }
       block.pointee.debug.touched = UInt64(i)
       block.pointee.debug.touched_address = low
       block.pointee.debug.flags |= UInt64(BIS_DEBUG_TOUCHED.rawValue)
