@@ -26,6 +26,22 @@ RT_INLINE int in_region(uint64_t address, uint64_t length) {
 
 RT static int replay_effect(control *c, const struct bis_record *r);
 
+/// The effects of the event that was taken from the ring. 0: all are done; 1: a child begins, whose tape is in the ring now; -1:
+/// the tape ends before them (`what`: the event).
+RT static int replay_effects(control *c, uint32_t count, uint64_t what) {
+  while (count--) {
+    struct bis_record *r = next_record(c);
+    if (!r) {
+      diverged(c, BIS_DIVERGED_END, what, 0);
+      return -1;
+    }
+    uint32_t size = r->size;
+    if (replay_effect(c, r)) return 1;
+    c->ring_pos += size;
+  }
+  return 0;
+}
+
 /// Applies the PAGE event at hand: memory shared with other processes is as they left it.
 RT static void replay_page(control *c, const struct bis_event *e) {
   uint32_t effects = e->h.effects;
@@ -42,16 +58,7 @@ RT static void replay_page(control *c, const struct bis_event *e) {
   }
   c->ring_pos += e->h.size;
   if (!(rights & PROT_WRITE_)) bis_raw6(SYS_mprotect_, (long)address, (long)length, PROT_READ_ | PROT_WRITE_, 0, 0, 0);
-  while (effects--) {
-    struct bis_record *r = next_record(c);
-    if (!r) {
-      diverged(c, BIS_DIVERGED_END, BIS_KIND_PAGE, 0);
-      return;
-    }
-    uint32_t size = r->size;
-    replay_effect(c, r);
-    c->ring_pos += size;
-  }
+  if (replay_effects(c, effects, BIS_KIND_PAGE)) return;
   if (!(rights & PROT_WRITE_)) bis_raw6(SYS_mprotect_, (long)address, (long)length, (long)rights, 0, 0, 0);
   c->event_count++;
 }
@@ -394,20 +401,12 @@ RT void bis_replay_syscall(control *c, const struct bis_descriptor *d) {
   if (!(flags & BIS_FLAG_NO_RETURN)) finish_call(c, value);
   else c->resume_host = 0;
   if ((flags & BIS_FLAG_VFORK_ENTER) && value2) c->gpr[RSP] = value2;  // the child has a stack of its own
-  while (effects--) {
-    struct bis_record *r = next_record(c);
-    if (!r) {
-      diverged(c, BIS_DIVERGED_END, nr, 0);
-      return;
-    }
-    uint32_t size = r->size;
-    if (replay_effect(c, r)) {  // the child: its tape is in the ring now
-      finish_call(c, 0);
-      bis_replay_settle(c);
-      return;
-    }
-    c->ring_pos += size;
+  int end = replay_effects(c, effects, nr);
+  if (end > 0) {  // the child: its tape is in the ring now
+    finish_call(c, 0);
+    bis_replay_settle(c);
   }
+  if (end) return;
   c->event_count++;
   if (flags & BIS_FLAG_THREAD_END) {
     end_thread(c);
@@ -465,16 +464,7 @@ RT void bis_replay_start(control *c) {
   }
   uint32_t effects = e->h.effects;
   c->ring_pos += e->h.size;
-  while (effects--) {
-    struct bis_record *r = next_record(c);
-    if (!r) {
-      diverged(c, BIS_DIVERGED_END, BIS_KIND_START, 0);
-      return;
-    }
-    uint32_t size = r->size;
-    replay_effect(c, r);
-    c->ring_pos += size;
-  }
+  if (replay_effects(c, effects, BIS_KIND_START)) return;
   c->event_count++;
   c->resume_host = 0;
   bis_replay_settle(c);
