@@ -77,8 +77,7 @@ extension ReplaySession {
       if head.value2 & 4 != 0, p.guest.place(r.rip) == .translated { try p.guest.restart() }
       try applyPage(p)
       // (What is told on the way back to program code needs one.)
-      let tells = p.control.block.pointee.debug.flags & UInt64(BIS_DEBUG_TOUCHED.rawValue) != 0
-      return try settle(p, restarts: tells && p.guest.place(r.rip) == .translated)
+      return try settle(p, restarts: p.control.isTouched && p.guest.place(r.rip) == .translated)
     } else {
       guard p.control.ticks == head.ticks else {
         throw divergence(p, "shared memory changed at tick \(head.ticks); the replay is at \(p.control.ticks)")

@@ -28,6 +28,27 @@ struct Ahead {
   var before: [(watchpoint: Watchpoint, address: UInt64, bytes: [UInt8])]
 }
 
+extension Watchpoint {
+  /// What a write to `[address, address + length)` touches of it; nil: nothing, or it is for reads.
+  fileprivate func written(_ address: UInt64, _ length: UInt64) -> Range<UInt64>? {
+    let low = max(address, self.address)
+    let high = min(address &+ length, self.address &+ self.length)
+    return low < high && kind != .read ? low..<high : nil
+  }
+}
+
+extension Control {
+  /// Something that the runtime is to tell on its way back to program code was touched.
+  var isTouched: Bool { block.pointee.debug.flags & UInt64(BIS_DEBUG_TOUCHED.rawValue) != 0 }
+
+  /// - Parameter watchpoint: its index in the stop set.
+  fileprivate func setTouched(_ watchpoint: Int, _ address: UInt64) {
+    block.pointee.debug.touched = UInt64(watchpoint)
+    block.pointee.debug.touched_address = address
+    block.pointee.debug.flags |= UInt64(BIS_DEBUG_TOUCHED.rawValue)
+  }
+}
+
 extension ReplaySession {
   /// The process is about to touch watched memory, or an event did. False: the process waits.
   func debugTouch(_ p: ReplayedProcess, _ focus: Focus) throws(GuestError) -> Bool {
@@ -52,37 +73,25 @@ extension ReplaySession {
   func watchedBytes(_ p: ReplayedProcess, _ address: UInt64, _ length: UInt64) -> [(low: UInt64, bytes: [UInt8])?] {
     guard let focus, focus.process === p else { return [] }
     return focus.stops.watchpoints.map { w in
-      let low = max(address, w.address)
-      let high = min(address &+ length, w.address &+ w.length)
-      return low < high && w.kind != .read ? (low, p.guest.readable(low, Int(high - low))) : nil
+      w.written(address, length).map { ($0.lowerBound, p.guest.readable($0.lowerBound, $0.count)) }
     }
   }
 
   /// The same afterwards: the debugger wants to know if it has changed.
   func noteChanged(_ p: ReplayedProcess, _ before: [(low: UInt64, bytes: [UInt8])?]) {
-    let block = p.control.block
     for (i, watched) in before.enumerated() {
-      guard let watched, block.pointee.debug.flags & UInt64(BIS_DEBUG_TOUCHED.rawValue) == 0,
+      guard let watched, !p.control.isTouched,
         !p.guest.readable(watched.low, watched.bytes.count).elementsEqual(watched.bytes)
       else { continue }
-      block.pointee.debug.touched = UInt64(i)
-      block.pointee.debug.touched_address = watched.low
-      block.pointee.debug.flags |= UInt64(BIS_DEBUG_TOUCHED.rawValue)
+      p.control.setTouched(i, watched.low)
     }
   }
 
   /// The supervisor is about to write what an event wrote: the debugger wants to know if it is watched.
   func noteWritten(_ p: ReplayedProcess, _ address: UInt64, _ bytes: [UInt8]) {
-    guard let focus, focus.process === p, !focus.stops.watchpoints.isEmpty else { return }
-    let block = p.control.block
-    let end = address &+ UInt64(bytes.count)
-    for (i, w) in focus.stops.watchpoints.enumerated() where w.kind != .read {
-      let low = max(address, w.address)
-      let high = min(end, w.address &+ w.length)
-      guard low < high, block.pointee.debug.flags & UInt64(BIS_DEBUG_TOUCHED.rawValue) == 0 else { continue }
-      block.pointee.debug.touched = UInt64(i)
-      block.pointee.debug.touched_address = low
-      block.pointee.debug.flags |= UInt64(BIS_DEBUG_TOUCHED.rawValue)
+    guard let focus, focus.process === p, !p.control.isTouched else { return }
+    for (i, w) in focus.stops.watchpoints.enumerated() {
+      if let range = w.written(address, UInt64(bytes.count)) { return p.control.setTouched(i, range.lowerBound) }
     }
   }
 }
@@ -188,10 +197,7 @@ extension TranslateEngine {
     try noteTouch()
     guard let t = touched, let i = focus.stops.watchpoints.firstIndex(of: t.watchpoint) else { return false }
     touched = nil
-    let block = control.block
-    block.pointee.debug.touched = UInt64(i)
-    block.pointee.debug.touched_address = t.address
-    block.pointee.debug.flags |= UInt64(BIS_DEBUG_TOUCHED.rawValue)
+    control.setTouched(i, t.address)
     return true
   }
 
@@ -200,7 +206,7 @@ extension TranslateEngine {
   func keepUntold() {
     let debug = control.block.pointee.debug
     untold = nil
-    guard debug.flags & UInt64(BIS_DEBUG_TOUCHED.rawValue) != 0, let i = Int(exactly: debug.touched),
+    guard control.isTouched, let i = Int(exactly: debug.touched),
       i < focus.stops.watchpoints.count
     else { return }
     untold = (position, focus.stops.watchpoints[i], debug.touched_address)
@@ -211,9 +217,6 @@ extension TranslateEngine {
     guard let u = untold, u.position == position, let i = focus.stops.watchpoints.firstIndex(of: u.watchpoint) else {
       return
     }
-    let block = control.block
-    block.pointee.debug.touched = UInt64(i)
-    block.pointee.debug.touched_address = u.address
-    block.pointee.debug.flags |= UInt64(BIS_DEBUG_TOUCHED.rawValue)
+    control.setTouched(i, u.address)
   }
 }
