@@ -272,6 +272,20 @@ RT static int64_t local_rlimit(const uint64_t a[6], uint32_t nr, struct bis_loca
   return result;
 }
 
+/// prctl(PR_SET_NAME, name): the tape tells the name, 15 bytes at most.
+RT static int64_t local_thread_name(const uint64_t a[6], uint32_t nr, struct bis_local_effects *e) {
+  int64_t result = native(nr, a);
+  uint64_t name[2], end = 0;
+  name[0] = name[1] = 0;
+  if (result || !bis_copy(name, (const void *)a[1], bis_readable(a[1], 15))) return result;
+  for (uint8_t *at = (uint8_t *)name; at < (uint8_t *)(name + 2); at++) {
+    end |= !*at;
+    if (end) *at = 0;
+  }
+  effect(e, BIS_KIND_NAME, name[0], name[1]);
+  return result;
+}
+
 RT int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t a[6], uint32_t nr,
                      struct bis_local_effects *e) {
   int64_t result;
@@ -292,6 +306,7 @@ RT int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t a[6
   case BIS_LOCAL_CLOSE_RANGE: return local_close_range(c, a, nr);
   case BIS_LOCAL_COPY_RANGE: return local_copy_range(c, a, nr, e);
   case BIS_LOCAL_RLIMIT: return local_rlimit(a, nr, e);
+  case BIS_LOCAL_THREAD_NAME: return local_thread_name(a, nr, e);
   case BIS_LOCAL_SET_TID_ADDRESS:
     c->clear_child_tid = a[0];  // (not told to the kernel: the word is written when the recording says so)
     return bis_raw6(SYS_gettid_, 0, 0, 0, 0, 0, 0);

@@ -358,22 +358,6 @@ RT static int traced_entry(control *c) {
   return 1;
 }
 
-/// prctl(PR_SET_NAME) is done: the tape tells the name.
-RT static void note_name(uint64_t address, struct bis_local_effects *local) {
-  uint64_t name[2], end = 0;
-  name[0] = name[1] = 0;
-  if (!bis_copy(name, (const void *)address, bis_readable(address, 15))) return;
-  for (uint8_t *at = (uint8_t *)name; at < (uint8_t *)(name + 2); at++) {
-    end |= !*at;
-    if (end) *at = 0;
-  }
-  struct bis_local_effect *x = &local->list[local->count++];
-  x->kind = BIS_KIND_NAME;
-  x->a = name[0];
-  x->b = name[1];
-  x->c = 0;
-}
-
 RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   // (the vsyscall page and INT 0x80 are no stops)
   if (c->traced & BIS_TRACED_CALLS && !c->pending_signals && d->length && !d->op && traced_entry(c)) return;
@@ -433,7 +417,6 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       return;
     }
     if (nr == 203 || nr == 204) bis_affinity_called(c, nr, a, result);
-    if (nr == 157 && a[0] == 15 && !result && local.count < 2) note_name(a[1], &local);
   }
   if (result == -ERESTARTSYS_) {
     interrupted(c, d);

@@ -322,7 +322,7 @@ private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(157, 0xc, "PR_SET_FPEXC", .refused(.EINVAL), note: "other architectures"),
   SubcallRow(157, 0xd, "PR_GET_TIMING", .hot),
   SubcallRow(157, 0xe, "PR_SET_TIMING", .hot),
-  SubcallRow(157, 0xf, "PR_SET_NAME", .hot),
+  SubcallRow(157, 0xf, "PR_SET_NAME", .local(.thread_name)),
   SubcallRow(157, 0x10, "PR_GET_NAME", .hot, Outputs(Output(1, .constant, 0, 16, .success))),
   SubcallRow(157, 0x13, "PR_GET_ENDIAN", .refused(.EINVAL), note: "other architectures"),
   SubcallRow(157, 0x14, "PR_SET_ENDIAN", .refused(.EINVAL), note: "other architectures"),
