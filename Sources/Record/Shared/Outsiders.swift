@@ -149,6 +149,6 @@ extension RecordSession {
 
   /// A child that has not been reported yet is one of ours, too.
   private func isRecorded(_ pid: Int32) -> Bool {
-    readText("/proc/\(pid)/status").split(separator: "\n").contains("TracerPid:\t\(getpid())")
+    statusWords(pid, "TracerPid").first == "\(getpid())"
   }
 }

@@ -79,12 +79,11 @@ extension RecordSession {
     lostCode.append((low, high))
   }
 
-  /// Forgets the translations of what the process of a request has lost by it. The request is served.
+  /// Forgets the translations of what the process of a request has lost by it.
   func forgetLostCode(_ request: SharedRequest) throws(GuestError) {
     guard !lostCode.isEmpty else { return }
     let p = request.process
     let lost = lostCode.filter { p.guest.hasTranslated(low: $0.low, high: $0.high) }
-    lostCode = []
     if lost.isEmpty { return }
     // The store may stand in such code itself: it is done anew, from the tables. (Its state was captured for the tape.)
     if case .access(_, _, let r) = request.what, p.guest.place(r.rip) == .translated { try p.guest.restart() }

@@ -94,9 +94,9 @@ extension RecordSession {
   /// Brings in what a stopped thread waits for. False: not now.
   func serve(_ request: SharedRequest) throws(GuestError) -> Bool {
     defer { lostCode = [] }
-    guard try bring(request) else { return false }
-    try forgetLostCode(request)
-    return true
+    let isDone = try bring(request)
+    try forgetLostCode(request)  // (what was lost is lost, even if the rest has to wait)
+    return isDone
   }
 
   private func bring(_ request: SharedRequest) throws(GuestError) -> Bool {
