@@ -334,6 +334,15 @@ extension RecordSession {
     String(decoding: (try? readFile(path)) ?? [], as: UTF8.self).trimmingNewline
   }
 
+  /// The words of a field of /proc/PID/status (proc_pid_status(5)); none: no such process or field.
+  func statusWords(_ pid: Int32, _ field: String) -> [Substring] {
+    let line = readText("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix(field + ":") }
+    return line?.dropFirst(field.utf8.count + 1).split(whereSeparator: { $0 == "\t" || $0 == " " }) ?? []
+  }
+
+  /// The recorded process of this number; nil: none.
+  func process(_ pid: Int32) -> RecordedProcess? { processes.values.first { $0.guest.pid == pid } }
+
   // MARK: The end
 
   /// PTRACE_EVENT_EXIT: the last look at a thread.

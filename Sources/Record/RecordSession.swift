@@ -98,7 +98,7 @@ final class RecordSession {
   func run() throws(RecordError) -> (outcome: RecordOutcome, trace: String) {
     do throws(GuestError) {
       while !processes.isEmpty {
-        if outcome != nil, !options.waitForAll, !processes.values.contains(where: { $0.guest.pid == root.rawValue }) {
+        if outcome != nil, !options.waitForAll, process(root.rawValue) == nil {
           try endOthers()
           break
         }

@@ -114,14 +114,9 @@ extension RecordSession {
   /// Whether the thread may install a filter: no_new_privs or CAP_SYS_ADMIN.
   private func mayFilter(_ p: RecordedProcess) -> Bool {
     if p.filtersAllThreads { return true }  // (no_new_privs went with the filter, the kernel does not know)
-    for line in readText("/proc/\(p.guest.tid)/status").split(separator: "\n") {
-      let words = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
-      if words.first == "NoNewPrivs:", words.last == "1" { return true }
-      if words.first == "CapEff:", let all = words.last.flatMap({ UInt64($0, radix: 16) }), all >> 21 & 1 != 0 {
-        return true
-      }
-    }
-    return false
+    let tid = p.guest.tid.rawValue
+    if statusWords(tid, "NoNewPrivs").last == "1" { return true }
+    return statusWords(tid, "CapEff").last.flatMap { UInt64($0, radix: 16) }.map { $0 >> 21 & 1 != 0 } ?? false
   }
 
   /// The filters from the newest on.

@@ -9,7 +9,7 @@ extension RecordSession {
   func traceMe(_ p: RecordedProcess) -> Int64 {
     let tid = p.guest.tid
     guard ptrace.tracees[tid] == nil, let parent = parent(of: tid),
-      processes.values.contains(where: { $0.guest.pid == parent })
+      process(parent) != nil
     else { return -1 }
     attach(tid, by: parent, isSeized: false, options: 0)
     return 0
@@ -44,13 +44,13 @@ extension RecordSession {
   }
 
   private func isInGroupStop(_ tid: ThreadID) -> Bool {
-    readText("/proc/\(tid)/status").contains("State:\tT")
+    statusWords(tid.rawValue, "State").first == "T"
   }
 
   private func attach(_ tid: ThreadID, by tracer: Int32, isSeized: Bool, options: UInt64) {
     ptrace.tracees[tid] = Tracee(
       tid, tracer: tracer, isChild: parent(of: tid) == tracer && isLeader(tid), isSeized: isSeized, options: options)
-    guard let p = processes.values.first(where: { $0.guest.pid == tracer }) else { return }
+    guard let p = process(tracer) else { return }
     let isFirst = p.control.block.pointee.traced & UInt32(BIS_TRACED_WAITS.rawValue) == 0
     updateTracing(p)
     guard isFirst else { return }
@@ -62,12 +62,11 @@ extension RecordSession {
   }
 
   private func isLeader(_ tid: ThreadID) -> Bool {
-    readText("/proc/\(tid)/status").contains("Tgid:\t\(tid)\n")
+    statusWords(tid.rawValue, "Tgid").first == "\(tid)"
   }
 
   private func parent(of tid: ThreadID) -> Int32? {
-    let line = readText("/proc/\(tid)/status").split(separator: "\n").first { $0.hasPrefix("PPid:") }
-    return line.flatMap { $0.split(separator: "\t").last }.flatMap { Int32($0) }
+    statusWords(tid.rawValue, "PPid").first.flatMap { Int32($0) }
   }
 
   // MARK: Children

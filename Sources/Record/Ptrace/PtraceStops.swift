@@ -50,8 +50,7 @@ extension RecordSession {
   }
 
   private func processOwner(_ pid: Int32) -> UInt32 {
-    let line = readText("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix("Uid:") }
-    return line.flatMap { $0.split(separator: "\t").dropFirst().first }.flatMap { UInt32($0) } ?? 0
+    statusWords(pid, "Uid").first.flatMap { UInt32($0) } ?? 0
   }
 
   /// Tells the runtime of a process which stops are wanted.

@@ -120,7 +120,7 @@ extension RecordSession {
   }
 
   private func tell(_ tracer: Int32, _ info: SignalInfo, isStop: Bool) {
-    guard let p = processes.values.first(where: { $0.guest.pid == tracer }) else { return }
+    guard let p = process(tracer) else { return }
     let action = p.control.actions[17]
     if action.handler != 1, !isStop || action.flags & 1 == 0 { ptrace.childSignals[tracer] = info }  // SA_NOCLDSTOP
     let threads = ptrace.waiters.filter { processes[$0] === p }
@@ -149,7 +149,7 @@ extension RecordSession {
       case .exited(let n): (status, code) = ((n & 0xFF) << 8, 1)
       case .signaled(let n): (status, code) = (n, 2)
       }
-      if processes.values.contains(where: { $0.guest.pid == t.tracer }) {
+      if process(t.tracer) != nil {
         ptrace.ends.append(TraceeEnd(tid: tid, tracer: t.tracer, status: status))
         tell(t.tracer, signalInfo(17, code: code, tid.rawValue, code == 1 ? status >> 8 : status), isStop: false)
       }
