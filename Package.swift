@@ -75,7 +75,8 @@ let package = Package(
     .executableTarget(name: "bis-fuzz-tape", dependencies: ["Tape", "Trace"], path: "Fuzz", swiftSettings: swift),
 
     .executableTarget(
-      name: "bis-walk", dependencies: ["Replay", "Guest"], path: "Tests/EngineWalk", exclude: ["run"], swiftSettings: swift),
+      name: "bis-walk", dependencies: ["Replay", "Guest"], path: "Tests/EngineWalk", exclude: ["run"],
+      swiftSettings: swift),
 
     // Tests. What needs tracees runs in Tests/Conformance and Tests/TranslateHarness, in processes of their own.
     .testTarget(name: "CPUModelTests", dependencies: ["CPUModel", "CABI"], swiftSettings: swift),

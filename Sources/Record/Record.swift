@@ -55,6 +55,12 @@ public func record(_ options: RecordOptions) throws(RecordError) -> (outcome: Re
 extension RecordError {
   init(_ error: GuestError) { self.init("\(error)") }
   init(_ error: TraceError) {
-    self.init("\(error)", hint: error.isDiskFull ? "make room on the disk, or use -o to record elsewhere" : "")
+    let isFolderMissing =
+      if case .system("mkdir", _, 2) = error { true } else { false }
+    self.init(
+      "\(error)",
+      hint: error.isDiskFull
+        ? "make room on the disk, or use -o to record elsewhere"
+        : isFolderMissing ? "the folder that the recording is to be in must exist" : "")
   }
 }
