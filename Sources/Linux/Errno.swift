@@ -14,6 +14,7 @@ public struct Errno: Error, Equatable, Hashable, Sendable {
   public static let noExecutableFormat = Errno(code: 8)
   public static let noChild = Errno(code: 10)
   public static let again = Errno(code: 11)
+  public static let noDevice = Errno(code: 19)
   public static let noMemory = Errno(code: 12)
   public static let accessDenied = Errno(code: 13)
   public static let badAddress = Errno(code: 14)

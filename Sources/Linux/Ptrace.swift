@@ -99,20 +99,42 @@ public enum Ptrace {
   }
 
   /// The extended state as XSAVE lays it out, in the host's size: returns that size. A smaller buffer gets its beginning.
+  /// On a machine without XSAVE: the image of FXSAVE, 512 bytes.
   public static func getXState(_ tid: ThreadID, into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
-    var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
-    try withUnsafeMutablePointer(to: &vector) { (pointer) throws(Errno) in
-      try call(PTRACE_GETREGSET, tid, xstateNote, address(pointer))
-    }
-    return vector.iov_len
+    let fxsave = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(512))
+    return try withoutXSAVE(
+      { () throws(Errno) in try set(PTRACE_GETREGSET, tid, xstateNote, UnsafeRawBufferPointer(buffer)) },
+      { () throws(Errno) in try set(PTRACE_GETREGSET, tid, fxsaveNote, UnsafeRawBufferPointer(fxsave)) })
   }
 
-  /// Needs the host's full size (EFAULT below) and the standard format (EINVAL when compacted).
+  /// Needs the host's full size (EFAULT below) and the standard format (EINVAL when compacted). On a machine without XSAVE
+  /// the first 512 bytes count.
   public static func setXState(_ tid: ThreadID, _ bytes: UnsafeRawBufferPointer) throws(Errno) {
+    let fxsave = UnsafeRawBufferPointer(rebasing: bytes.prefix(512))
+    _ = try withoutXSAVE(
+      { () throws(Errno) in try set(PTRACE_SETREGSET, tid, xstateNote, bytes) },
+      { () throws(Errno) in try set(PTRACE_SETREGSET, tid, fxsaveNote, fxsave) })
+  }
+
+  /// The kernel knows no extended state (ENODEV) where the processor has no XSAVE, or is told to have none.
+  private static func withoutXSAVE(
+    _ extended: () throws(Errno) -> Int, _ legacy: () throws(Errno) -> Int
+  ) throws(Errno) -> Int {
+    do throws(Errno) { return try extended() } catch {
+      guard error == .noDevice else { throw error }
+      return try legacy()
+    }
+  }
+
+  /// PTRACE_GETREGSET, PTRACE_SETREGSET: how many bytes there were.
+  private static func set(
+    _ request: Int32, _ tid: ThreadID, _ note: UInt64, _ bytes: UnsafeRawBufferPointer
+  ) throws(Errno) -> Int {
     var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
     try withUnsafeMutablePointer(to: &vector) { (pointer) throws(Errno) in
-      try call(PTRACE_SETREGSET, tid, xstateNote, address(pointer))
+      try call(request, tid, note, address(pointer))
     }
+    return vector.iov_len
   }
 
   public static func setOptions(_ tid: ThreadID, _ options: Options) throws(Errno) {
@@ -155,6 +177,7 @@ public enum Ptrace {
   // MARK: -
 
   private static let xstateNote: UInt64 = 0x202  // NT_X86_XSTATE
+  private static let fxsaveNote: UInt64 = 2  // NT_PRFPREG
 
   private static func call(_ request: Int32, _ tid: ThreadID, _ address: UInt64 = 0, _ data: UInt64 = 0) throws(Errno) {
     try check(bis_ptrace(Int(request), tid.rawValue, address, data))
