@@ -1,6 +1,7 @@
 import BisRuntime
 import CABI
 import CPUModel
+import Glibc
 import Linux
 import Syscalls
 import Translate
@@ -86,6 +87,9 @@ public final class Region {
     var header = profile.tablesHeader(hostXCR0: hostXCR0, hostComponents: Region.hostComponents())
     header.subcall_count = UInt64(subcalls.count / MemoryLayout<bis_subcall_row>.stride)
     header.cpuid_count = UInt64(cpuid.count)
+    // (The vsyscall page has the same address in all processes, or is in none.)
+    let maps = (try? memoryMaps(of: ThreadID(getpid()))) ?? []
+    header.has_vsyscall = maps.contains { $0.path == "[vsyscall]" } ? 1 : 0
     put(rows, at: Int(BIS_TABLES_SYSCALLS), limit: Int(BIS_TABLES_SUBCALLS))
     put(subcalls, at: Int(BIS_TABLES_SUBCALLS), limit: Int(BIS_TABLES_CPUID))
     cpuid.withUnsafeBytes { bytes in

@@ -81,11 +81,13 @@ RT void bis_on_exit_direct(control *c) {
   bis_trap(c, BIS_REASON_EXIT_DIRECT);
 }
 
-/// The vsyscall page: three addresses that are system calls (asm/vsyscall.h); they return to the caller's caller.
+/// The vsyscall page: three addresses that are system calls (asm/vsyscall.h); they return to the caller's caller. A kernel may
+/// have none: the program faults there.
 RT static int vsyscall(control *c, uint64_t target) {
   if ((target & ~0xC00ull) != 0xFFFFFFFFFF600000ull || target == 0xFFFFFFFFFF600C00ull) return 0;
   struct bis_descriptor d;
   uint64_t next;
+  if (c->mode == BIS_MODE_RECORD ? !((const struct bis_tables_header *)(BIS_TABLES_BASE + BIS_TABLES_HEADER))->has_vsyscall : !bis_replay_is_call(c)) return 0;
   if (!bis_peek(c->gpr[RSP], &next)) return 0;
   c->tick_done++;  // the indirect transfer itself
   c->gpr[RAX] = target == 0xFFFFFFFFFF600000ull ? 96 : target == 0xFFFFFFFFFF600400ull ? 201 : 309;

@@ -13,6 +13,11 @@ RT static struct bis_record *next_record(control *c) {
   return (struct bis_record *)(BIS_RING_BASE + c->segment * BIS_SEGMENT_SIZE + c->ring_pos);
 }
 
+RT int bis_replay_is_call(control *c) {
+  struct bis_record *r = next_record(c);
+  return r && r->kind == BIS_KIND_SYSCALL;
+}
+
 RT static void diverged(control *c, enum bis_divergence what, uint64_t expected, uint64_t found) {
   c->arg[0] = what;
   c->arg[1] = expected;

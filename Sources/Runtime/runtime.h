@@ -65,6 +65,7 @@ void bis_make_tables(void);
 int bis_touches_code(control *c, uint64_t low, uint64_t high);  // overlaps a range with translations, or the region
 void bis_record_syscall(control *c, const struct bis_descriptor *d);
 void bis_replay_syscall(control *c, const struct bis_descriptor *d);
+int bis_replay_is_call(control *c); // is the next event a system call?
 void bis_record_special(control *c, const struct bis_descriptor *d);
 void bis_replay_special(control *c, const struct bis_descriptor *d);
 void bis_int80(control *c, const struct bis_descriptor *d);

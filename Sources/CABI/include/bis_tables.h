@@ -105,7 +105,7 @@ struct bis_tables_header {
   struct bis_xcomponent host_components[32]; // of this host
   uint32_t has_xsave, has_xsavec, has_xsaveopt, has_xgetbv1, has_pku, has_rdtscp, has_rdpid, has_fsgsbase;
   uint32_t mxcsr_mask;
-  uint32_t reserved;
+  uint32_t has_vsyscall;          // record: the kernel has the vsyscall page
 };
 
 // Calls the runtime handles by hand (bis_syscall_row.special with BIS_CLASS_LOCAL).
