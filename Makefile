@@ -4,7 +4,7 @@ BIS := .build/release/bis
 BUILD := swift build -c release --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-long check format bench bench-debugger install uninstall clean
+.PHONY: help setup build demo test test-long test-portability check format bench bench-debugger install uninstall clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 — /p' Makefile
@@ -23,6 +23,9 @@ test: setup ## Build and run every test (the long rows aside)
 
 test-long: setup ## The same with all variants and the large programs
 	@scripts/test --long
+
+test-portability: build ## Part of the tests on emulated machines with other CPUs (an hour; QEMU)
+	@Tests/Portability/boot
 
 check: build ## The rules that are checks: imports, sizes, generated files, format
 	@./check

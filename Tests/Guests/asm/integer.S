@@ -1,5 +1,6 @@
 // Integer instructions with their flags, and RIP-relative operands in every shape (immediates behind them, high byte
 // registers, read-modify-write), which a translator has to rewrite.
+// bis: needs=bmi1,bmi2,adx,movbe,abm,sse4_2
 #include "guest.inc"
 begin
   mov ebx, 40

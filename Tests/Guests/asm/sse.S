@@ -1,4 +1,5 @@
 // SSE to SSE4.2, AES, PCLMUL, SHA: registers, RIP-relative operands with and without immediates, MXCSR.
+// bis: needs=aes,pclmulqdq,sse4_2
 #include "guest.inc"
 .macro fold_xmm r
   movdqu [rip + out], \r
