@@ -104,10 +104,9 @@ public final class Rings {
     if isFile {
       let control = Int(BIS_CONTROL_SIZE)
       try file.allocate(offset: index * window, length: Int(BIS_CONTROL_FIRST))
-      try file.allocate(offset: index * window + control, length: window - control)
-    } else {
-      try file.truncate(to: (index + 1) * window)
+      try file.allocate(offset: index * window + control, length: Int(BIS_RECORD_SEGMENT))
     }
+    try file.truncate(to: (index + 1) * window)
     let mapping = try Mapping.map(
       fd: file.raw, offset: index * window, length: window, protection: [.read, .write], shared: true, at: nil)
     // The kernel would read ahead 32 pages around each one that is touched first: zeros.

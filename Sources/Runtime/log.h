@@ -9,7 +9,7 @@ RT_INLINE uint8_t *segment_base(const control *c) {
 
 /// Room for a record of `size` bytes; stops for a new segment when this one is full.
 RT_INLINE void *log_reserve(control *c, uint64_t size) {
-  if (c->ring_pos + size > BIS_SEGMENT_SIZE) bis_trap(c, BIS_REASON_RING);
+  if (c->ring_pos + size > c->ring_end) bis_trap(c, BIS_REASON_RING);
   void *p = segment_base(c) + c->ring_pos;
   c->ring_pos += size;
   return p;

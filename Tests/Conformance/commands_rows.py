@@ -49,7 +49,7 @@ FULL_DISK = SMALL_DISK % ("24m", r"""
 timeout 60 $BIS record -o m/t -- sh -c "dd if=/dev/urandom bs=1M count=60 2>/dev/null | cat | wc -c"; echo recorded $?
 rm -f m/filler; timeout 60 $BIS replay -a --all m/t > /dev/null; echo replayed $?; $BIS info m/t > /dev/null; echo info $?""")
 FULL_AT_START = SMALL_DISK % ("1m", "timeout 60 $BIS record -o m/t -- echo not run; echo recorded $?")
-FULL_OF_FORKS = SMALL_DISK % ("20m", r"""
+FULL_OF_FORKS = SMALL_DISK % ("6m", r"""
 timeout 60 $BIS record -o m/t -- sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 30 & done; wait'; echo recorded $?
 timeout 60 $BIS replay -a --all m/t > /dev/null; echo replayed $?""".replace("'", '"'))
 # Little memory: bis says what it lacks; a program that is refused memory is a program like any other.

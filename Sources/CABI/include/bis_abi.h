@@ -62,6 +62,8 @@
 #define BIS_RING_BASE       (BIS_WINDOW_BASE + BIS_CONTROL_SIZE)
 #define BIS_SEGMENT_SIZE    0x80000
 #define BIS_SEGMENT_COUNT   4
+#define BIS_RECORD_SEGMENT  0x40000      // record: bytes of the first segment that are used (no others are): so much, and what
+                                         // compresses it, fits into a processor's own cache
 #define BIS_SEGMENT_HEADER  64           // struct bis_segment_header; records follow
 #define BIS_SEGMENT_MAGIC   0x474553534942 // "BISSEG"
 // The rings file: slot i at offset i * BIS_WINDOW_SIZE. Slot 0 holds struct bis_shared, the others one process each.
@@ -250,7 +252,7 @@ struct bis_control {
   // Ring.
   uint64_t segment;            // 0x208 index of the segment in use
   uint64_t ring_pos;           // 0x210 offset of the next record in that segment
-  uint64_t ring_end;           // 0x218 replay: offset of the end of what is there; record: BIS_SEGMENT_SIZE
+  uint64_t ring_end;           // 0x218 replay: offset of the end of what is there; record: BIS_RECORD_SEGMENT
   uint64_t event_count;        // 0x220 events written or consumed so far
   uint64_t stamp_address;      // 0x228 record: address of the trace-wide order counter (u64, shared memory), 0: none
   uint64_t checksum_every;     // 0x230 0: never; n: ask for a checksum after every n-th event
