@@ -87,6 +87,10 @@ public final class Rings {
     all.pointee.file_count = UInt32(files.count)
     all.pointee.file_changes &+= 1
   }
+  /// From now on there may be more than one process: they take their order stamps with care. Before the second one begins.
+  public func expectSeveralProcesses() {
+    shared.base.assumingMemoryBound(to: bis_shared.self).pointee.several = 1
+  }
   /// Takes an order stamp for an event that the supervisor writes. (Atomic against running processes.)
   public func takeStamp() -> UInt64 {
     shared.base.assumingMemoryBound(to: Atomic<UInt64>.self).pointee

@@ -98,6 +98,7 @@
 #define BIS_C_TICK       0x100 // 8 x u64: tick counters, counting down to 0; word = (guest address >> 4) & 7
 #define BIS_C_TICK_START 0x140 // 8 x u64: what each was set to
 #define BIS_C_CHILD_SLOT 0x290
+#define BIS_C_DEBUG      0x1370 // u64: enum bis_debug_flags
 #define BIS_TICK_WORDS   8
 
 #ifndef __ASSEMBLER__
@@ -137,7 +138,8 @@ struct bis_segment_header {
 #define BIS_MAX_FILES 128
 struct bis_shared {
   uint64_t stamp;              // next trace-wide order stamp
-  uint64_t reserved[7];
+  uint64_t several;            // not 0: more than one process takes stamps, or may soon
+  uint64_t reserved[6];
   uint32_t file_count;         // of files[]; more than BIS_MAX_FILES: any file may be mapped
   uint32_t file_changes;       // how often the list has changed
   struct { uint64_t device, inode; } files[BIS_MAX_FILES]; // files that some process has mapped MAP_SHARED
@@ -303,7 +305,7 @@ _Static_assert(__builtin_offsetof(struct bis_control, child_slot_offset) == BIS_
 _Static_assert(__builtin_offsetof(struct bis_control, reason) == 0x1A0, "reason");
 _Static_assert(__builtin_offsetof(struct bis_control, stats) == 0x2A0, "stats");
 _Static_assert(__builtin_offsetof(struct bis_control, actions) == 0x400, "actions");
-_Static_assert(__builtin_offsetof(struct bis_control, debug) == 0x1370, "debug");
+_Static_assert(__builtin_offsetof(struct bis_control, debug) == BIS_C_DEBUG, "debug");
 _Static_assert(__builtin_offsetof(struct bis_control, ranges) == 0x1400, "ranges");
 _Static_assert(BIS_POOL_BASE + BIS_POOL_COUNT * BIS_POOL_SPACE <= BIS_THREADS_BASE + BIS_THREADS_SIZE, "pool");
 _Static_assert(__builtin_offsetof(struct bis_control, threads[1]) <= BIS_CONTROL_FIRST, "first thread");
