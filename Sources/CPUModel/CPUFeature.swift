@@ -105,7 +105,9 @@ struct FeatureTable: Sendable {
     let rows = generatedFeatureRows
     func resolve(_ name: String, near index: Int) -> Int {
       if let found = rows[..<index].lastIndex(where: { $0.name == name }) { return found }  // (most stand close before)
-      guard let found = rows.firstIndex(where: { $0.name == name }) else { preconditionFailure("feature table: \(name)?") }
+      guard let found = rows.firstIndex(where: { $0.name == name }) else {
+        preconditionFailure("feature table: \(name)?")
+      }
       return found
     }
     self.rows = rows

@@ -123,7 +123,9 @@ private struct FoldingPass {
       payload(offset, words, expected)
       forecasts.pass(effect: kind)
     } else {
-      for i in 1..<min(max(words, 1), Folded.maskedWords) { difference(i, word(offset + 8 * i), self.word(i, of: expected)) }
+      for i in 1..<min(max(words, 1), Folded.maskedWords) {
+        difference(i, word(offset + 8 * i), self.word(i, of: expected))
+      }
       for i in min(words, Folded.maskedWords)..<words {
         streams.append(number: word(offset + 8 * i) &- self.word(i, of: expected))
       }

@@ -131,7 +131,9 @@ private struct UnfoldingPass {
   }
 
   @inline(__always)
-  private func store(_ i: Int, _ value: UInt64) { records.storeBytes(of: value, toByteOffset: offset + 8 * i, as: UInt64.self) }
+  private func store(_ i: Int, _ value: UInt64) {
+    records.storeBytes(of: value, toByteOffset: offset + 8 * i, as: UInt64.self)
+  }
 
   @inline(__always)
   private func load(_ i: Int, of entry: Forecasts.Entry) -> UInt64 {
@@ -190,7 +192,9 @@ private struct UnfoldingPass {
 
   @inline(__always)
   private mutating func payload(_ words: Int, _ expected: Forecasts.Entry) -> Bool {
-    guard let address = word(1, load(1, of: expected)), let length = word(2, load(2, of: expected)) else { return false }
+    guard let address = word(1, load(1, of: expected)), let length = word(2, load(2, of: expected)) else {
+      return false
+    }
     store(1, address)
     store(2, length)
     let start = Folded.payloadStart

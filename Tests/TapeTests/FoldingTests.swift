@@ -16,7 +16,8 @@ import Testing
       }
       let head = EventHead(
         .systemCall, number: UInt32(site), effectCount: UInt16(effects.count), tid: 9, stamp: UInt64(index),
-        tsc: UInt64(index) * 2000 + UInt64(random.below(300)), ticks: UInt64(index * 17), rip: 0x40_0000 + UInt64(site) * 64,
+        tsc: UInt64(index) * 2000 + UInt64(random.below(300)), ticks: UInt64(index * 17),
+        rip: 0x40_0000 + UInt64(site) * 64,
         value: site == 1 ? UInt64(random.below(3)) : 8, registers: random.next(),
         arguments: SixWords([3, 0x7FFF_0000_1000 + UInt64(index), 8, 0, 0, 0]))
       return Event(index: UInt64(index), head: head, effects: effects)
