@@ -11,6 +11,12 @@ let swift: [SwiftSetting] = [
 /// Hot code is slow unoptimised (35 times): optimise it in debug builds, too.
 let hot: [SwiftSetting] = swift + [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
+/// At a fixed address, and with no name for others to find: the 42,000 addresses in the Swift libraries' tables are right from the
+/// start, which saves a tenth of bis's start-up.
+let quickStart: [LinkerSetting] = [
+  .unsafeFlags(["-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic"], .when(platforms: [.linux]))
+]
+
 let package = Package(
   name: "bis",
   products: [.executable(name: "bis", targets: ["bis"])],
@@ -70,7 +76,7 @@ let package = Package(
       dependencies: [
         "Record", "Replay", "Debug", "RSP", "Guest", "Trace", "Tape", "CPUModel", "Syscalls", "Linux", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ], swiftSettings: swift),
+      ], swiftSettings: swift, linkerSettings: quickStart),
     .executableTarget(name: "bis-tables", swiftSettings: swift),
     .executableTarget(name: "bis-fuzz-tape", dependencies: ["Tape", "Trace"], path: "Fuzz", swiftSettings: swift),
 

@@ -40,7 +40,7 @@ public struct CPUFeature: Sendable, Hashable, Comparable, CustomStringConvertibl
   /// The feature of that name; case, `-`, `_` and `.` do not matter, and `sse3`, `lzcnt`, ... are understood.
   public init?(named name: some StringProtocol) {
     let key = FeatureTable.key(name)
-    guard let index = Self.table.byKey[FeatureTable.aliases[key] ?? key] else { return nil }
+    guard let index = FeatureTable.byKey[FeatureTable.aliases[key] ?? key] else { return nil }
     self.index = index
   }
 
@@ -87,8 +87,11 @@ struct FeatureRow: Sendable, Equatable {
 struct FeatureTable: Sendable {
   let rows: [FeatureRow]
   let needs: [[CPUFeature]]
-  let hidden: [Int: String]
-  let byKey: [String: Int]
+  let hidden: [String?]
+
+  /// Indices by key; only for names that people write (every start of bis needs the rest).
+  static let byKey = Dictionary(
+    generatedFeatureRows.enumerated().map { (key($0.element.name), $0.offset) }, uniquingKeysWith: { _, new in new })
 
   /// Other names for features, as keys.
   static let aliases: [String: String] = [
@@ -100,17 +103,19 @@ struct FeatureTable: Sendable {
 
   init() {
     let rows = generatedFeatureRows
-    var byKey: [String: Int] = [:]
-    for (index, row) in rows.enumerated() { byKey[Self.key(row.name)] = index }
-    func resolve(_ name: some StringProtocol) -> Int {
-      guard let index = byKey[Self.key(name)] else { preconditionFailure("feature table: \(name)?") }
-      return index
+    func resolve(_ name: String, near index: Int) -> Int {
+      if let found = rows[..<index].lastIndex(where: { $0.name == name }) { return found }  // (most stand close before)
+      guard let found = rows.firstIndex(where: { $0.name == name }) else {
+        preconditionFailure("feature table: \(name)?")
+      }
+      return found
     }
     self.rows = rows
-    self.byKey = byKey
-    needs = rows.map { row in row.needs.split(separator: ",").map { CPUFeature(index: resolve($0)) } }
-    var hidden: [Int: String] = [:]
-    for (name, reason) in generatedHiddenRows { hidden[resolve(name)] = reason }
+    needs = rows.enumerated().map { index, row in
+      row.needs.split(separator: ",").map { CPUFeature(index: resolve(String($0), near: index)) }
+    }
+    var hidden = [String?](repeating: nil, count: rows.count)
+    for (name, reason) in generatedHiddenRows { hidden[resolve(name, near: 0)] = reason }
     self.hidden = hidden
   }
 

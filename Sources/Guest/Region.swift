@@ -65,13 +65,13 @@ public final class Region {
   public var descriptor: Int32 { file.raw }
 
   /// This machine's CPU as recorded programs see it.
-  public static func hostProfile() -> CPUProfile {
-    CPUProfile.capture(cpuid: { Self.cpuid($0, $1) }, xcr0: Machine.xgetbv(0) ?? 0, mxcsrMask: Machine.mxcsrMask)
-  }
+  public static func hostProfile() -> CPUProfile { host }
+  // Asked once: in a virtual machine each CPUID costs 15 µs.
+  private static let host = CPUProfile.capture(
+    cpuid: { Region.cpuid($0, $1) }, xcr0: Machine.xgetbv(0) ?? 0, mxcsrMask: Machine.mxcsrMask)
 
   /// Where this host's XSAVE puts its components.
   public static func hostComponents() -> [XSAVEComponent] { components }
-  // Asked once: in a virtual machine each CPUID costs 15 µs.
   private static let components = XSAVELayout.components(
     cpuid: { Region.cpuid($0, $1) }, xcr0: Machine.xgetbv(0) ?? 0)
   public static func cpuid(_ leaf: UInt32, _ subleaf: UInt32) -> (eax: UInt32, ebx: UInt32, ecx: UInt32, edx: UInt32) {

@@ -87,6 +87,10 @@ public final class Rings {
     all.pointee.file_count = UInt32(files.count)
     all.pointee.file_changes &+= 1
   }
+  /// From now on there may be more than one process: they take their order stamps with care. Before the second one begins.
+  public func expectSeveralProcesses() {
+    shared.base.assumingMemoryBound(to: bis_shared.self).pointee.several = 1
+  }
   /// Takes an order stamp for an event that the supervisor writes. (Atomic against running processes.)
   public func takeStamp() -> UInt64 {
     shared.base.assumingMemoryBound(to: Atomic<UInt64>.self).pointee
@@ -104,10 +108,9 @@ public final class Rings {
     if isFile {
       let control = Int(BIS_CONTROL_SIZE)
       try file.allocate(offset: index * window, length: Int(BIS_CONTROL_FIRST))
-      try file.allocate(offset: index * window + control, length: window - control)
-    } else {
-      try file.truncate(to: (index + 1) * window)
+      try file.allocate(offset: index * window + control, length: Int(BIS_RECORD_SEGMENT))
     }
+    try file.truncate(to: (index + 1) * window)
     let mapping = try Mapping.map(
       fd: file.raw, offset: index * window, length: window, protection: [.read, .write], shared: true, at: nil)
     // The kernel would read ahead 32 pages around each one that is touched first: zeros.

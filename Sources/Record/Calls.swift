@@ -150,8 +150,9 @@ extension RecordSession {
           watches.add(path, SharedObject.FileID(status))
           return try through(p, call, a)
         }
-        guard let file = try? files.store(path: path, identity: identity(of: path)) else {
-          return try through(p, call, a)
+        guard let file = try storeMapped(path) else {
+          warn("\(p.executable) maps a file that bis cannot read: it fails with EACCES")
+          return try finish(p, call, -13)
         }
         call.file = file
         if !fixed, isELF(file, path) { placeLibrary(p, file, status, &a) }
@@ -194,9 +195,14 @@ extension RecordSession {
     try p.guest.publishRanges()
   }
 
-  private func identity(of path: String) -> FileIdentity? {
+  /// Copies a file that is about to be mapped into the trace; nil: it cannot be read. A full disk ends the recording.
+  private func storeMapped(_ path: String) throws(GuestError) -> UInt64? {
     var status = stat()
-    return stat(path, &status) == 0 ? FileIdentity(status) : nil
+    let identity = stat(path, &status) == 0 ? FileIdentity(status) : nil
+    do throws(TraceError) { return try files.store(path: path, identity: identity) } catch {
+      if error.isDiskFull { throw .unsupported("\(error)") }
+      return nil
+    }
   }
 
   private func isELF(_ file: UInt64, _ path: String) -> Bool {

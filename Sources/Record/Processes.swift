@@ -67,6 +67,7 @@ extension RecordSession {
       return try finish(p, call, -11)
     }
     p.forkFlags = c[0]
+    rings.expectSeveralProcesses()
     p.control.answers[0] = c[0] & ~(Clone.untraced | (sharesMemory ? 0 : Clone.childClearTID))
     p.control.answers[1] = c[2]
     p.control.answers[2] = c[3]

@@ -37,7 +37,7 @@ final class TapeSink {
   private func beginSegment() {
     let block = control.block
     block.pointee.ring_pos = UInt64(BIS_SEGMENT_HEADER)
-    block.pointee.ring_end = UInt64(BIS_SEGMENT_SIZE)
+    block.pointee.ring_end = UInt64(BIS_RECORD_SEGMENT)
     SegmentHeader(tape: number, sequence: writer?.sequence ?? 0).write(to: control.segment)
   }
 
@@ -47,15 +47,11 @@ final class TapeSink {
       start: control.segment + start, count: Int(control.block.pointee.ring_pos) - start)
   }
 
-  /// The segment in use becomes a chunk of the tape; the next segment is begun.
+  /// What the segment holds becomes a chunk of the tape; the segment begins anew.
   func flush() throws(TraceError) {
     guard !content.isEmpty else { return }
     try writer?.append(content, encoder: &shared.encoder)
-    let old = control.segment
-    let block = control.block
-    block.pointee.segment = (block.pointee.segment + 1) % UInt64(BIS_SEGMENT_COUNT)
     beginSegment()
-    old.storeBytes(of: 0, as: UInt64.self)
   }
 
   /// Writes an event as the supervisor; the process must be stopped. Stamp, time, ticks and tid are filled in.
@@ -77,7 +73,7 @@ final class TapeSink {
   private func put(_ body: (inout RecordWriter) -> Int?) throws(TraceError) {
     for attempt in 0..<2 {
       var writer = RecordWriter(
-        buffer: UnsafeMutableRawBufferPointer(start: control.segment, count: Int(BIS_SEGMENT_SIZE)),
+        buffer: UnsafeMutableRawBufferPointer(start: control.segment, count: Int(control.block.pointee.ring_end)),
         position: Int(control.block.pointee.ring_pos))
       if body(&writer) != nil {
         control.block.pointee.ring_pos = UInt64(writer.position)

@@ -141,8 +141,13 @@ bis_enter_replay_start:
         .hidden bis_leave
         .p2align 4
 bis_leave:
-        movq    %gs:BIS_C_SELF, %rdi
+        cmpq    $0, %gs:BIS_C_RESUME
+        je      3f
+        cmpq    $0, %gs:BIS_C_DEBUG
+        je      4f
+3:      movq    %gs:BIS_C_SELF, %rdi
         call    bis_find_way
+4:
         // Where only arithmetic flags differ from the processor's, sahf does what popfq takes some 20 cycles for.
         movq    %gs:BIS_C_RFLAGS, %rax
         pushfq
@@ -182,6 +187,7 @@ bis_leave_last:
         jmp     1b
 
 // long bis_raw6(long nr, long a, long b, long c, long d, long e, long f): a system call, -errno on failure.
+// (No `ret`: the kernel leaves nothing of what the processor had noted about calls, and a wrong guess costs more than all this.)
         .globl  bis_raw6
         .hidden bis_raw6
         .p2align 4
@@ -197,7 +203,8 @@ bis_raw6:
         .hidden bis_raw_syscall_instruction
 bis_raw_syscall_instruction:
         syscall
-        ret
+        popq    %rcx
+        jmpq    *%rcx
 
 // The same, but not begun when signals are pending: returns -512 (ERESTARTSYS) then. The supervisor knows
 // the three labels: a signal between start and end goes to abort; at end rax holds the kernel's restart code.
@@ -217,7 +224,8 @@ bis_interruptible_start:
         jne     bis_interruptible_abort
         syscall
 bis_interruptible_end:
-        ret
+        popq    %rcx
+        jmpq    *%rcx
 bis_interruptible_abort:
         movq    $-512, %rax
         ret

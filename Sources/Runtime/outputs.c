@@ -83,24 +83,18 @@ BIS_INLINE uint64_t key_of(uint8_t key_arg, const uint64_t args[6]) {
   return key;
 }
 
-BIS_INLINE void copy_outputs(struct bis_plan *plan, const struct bis_output *from, unsigned count) {
-  plan->output_count = (uint8_t)count;
-  for (unsigned i = 0; i < count; i++)
-    *(volatile uint64_t *)&plan->outputs[i] = *(const volatile uint64_t *)&from[i];
-}
-_Static_assert(sizeof(struct bis_output) == 8, "output");
-
 // A request nobody described: asm-generic/ioctl.h says direction (bits 30, 31) and size (16 to 29).
 BIS_INLINE void plan_unknown_ioctl(uint32_t request, struct bis_plan *plan) {
   plan->warn = 1;
   uint32_t size = request >> 16 & 0x3FFF;
   if (!(request >> 31) || !size) return;
   plan->output_count = 1;
-  plan->outputs[0].arg = 2;
-  plan->outputs[0].length = BIS_LEN_CONST;
-  plan->outputs[0].length_arg = 0;
-  plan->outputs[0].when = BIS_WHEN_MAYBE;
-  plan->outputs[0].size = size;
+  plan->outputs = &plan->own;
+  plan->own.arg = 2;
+  plan->own.length = BIS_LEN_CONST;
+  plan->own.length_arg = 0;
+  plan->own.when = BIS_WHEN_MAYBE;
+  plan->own.size = size;
 }
 
 BIS_CODE void bis_plan_call(const uint64_t args[6], uint32_t nr, struct bis_plan *plan) {
@@ -122,7 +116,8 @@ BIS_CODE void bis_plan_call(const uint64_t args[6], uint32_t nr, struct bis_plan
       plan->may_block = sub->may_block;
       plan->error = sub->error;
       plan->special = sub->special;
-      copy_outputs(plan, sub->outputs, sub->output_count);
+      plan->outputs = sub->outputs;
+      plan->output_count = sub->output_count;
       return;
     }
   }
@@ -132,7 +127,8 @@ BIS_CODE void bis_plan_call(const uint64_t args[6], uint32_t nr, struct bis_plan
   plan->error = row->error;
   plan->special = row->special;
   plan->path_arg = row->path_arg;
-  copy_outputs(plan, row->outputs, row->output_count);
+  plan->outputs = row->outputs;
+  plan->output_count = row->output_count;
   if (nr == NR_IOCTL && row->klass == BIS_CLASS_HOT) plan_unknown_ioctl((uint32_t)args[1], plan);
 }
 

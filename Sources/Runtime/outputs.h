@@ -26,7 +26,8 @@ struct bis_plan {
   uint8_t path_arg;  // 0xFF: none
   uint8_t arg_count;
   uint8_t reserved[6];
-  struct bis_output outputs[5];
+  const struct bis_output *outputs; // of the row, or
+  struct bis_output own;            // the one of a request without a row
 };
 
 // Value-result lengths before the call.

@@ -58,9 +58,12 @@ RT_INLINE void finish_call(control *c, uint64_t result) {
   c->gpr[R11] = c->rflags;
 }
 
+/// The registers' hash as it was at the entry of the call under way.
+RT static uint64_t entry_hash(const control *c) { return register_hash(c); }
+
+/// (The hash is made here, where the processor has other things to do as well: nobody changes the registers before.)
 RT static void log_call(control *c, const struct bis_plan *plan, const uint64_t a[6], uint32_t nr, int64_t result,
-                        const struct bis_before *before, const struct bis_local_effects *local, uint8_t flags,
-                        uint64_t hash) {
+                        const struct bis_before *before, const struct bis_local_effects *local, uint8_t flags) {
   struct bis_span spans[MAX_SPANS];
   unsigned count = bis_outputs(plan, a, result, before, spans, MAX_SPANS);
   if (count > MAX_SPANS) {
@@ -70,7 +73,7 @@ RT static void log_call(control *c, const struct bis_plan *plan, const uint64_t 
   }
   uint64_t effects = local->count + (local->output_length != 0);
   for (unsigned i = 0; i < count; i++) effects += chunks(spans[i].length);
-  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, nr, flags, effects, (uint64_t)result, hash, a,
+  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, nr, flags, effects, (uint64_t)result, register_hash(c), a,
                                   plan->arg_count);
   e->value2 = flags && plan->special == BIS_LOCAL_WRITEV;  // how a replay finds what was written
   for (uint32_t i = 0; i < local->count; i++) log_local_effect(c, &local->list[i]);
@@ -272,13 +275,18 @@ RT static int was_watched(control *c) {
 }
 
 /// The call as the program made it.
-RT int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
-                           struct bis_before *before) {
+RT_INLINE int64_t direct_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
+                              struct bis_before *before) {
   bis_before_call(plan, a, before);
   int64_t result = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
   if (result == -EFAULT_ && was_watched(c))
     result = bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
   return result;
+}
+
+RT int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
+                           struct bis_before *before) {
+  return direct_call(c, plan, nr, a, before);
 }
 
 /// Does a call that is not the supervisor's, as its row says. `shared`: its arguments may point into memory of which other
@@ -291,18 +299,19 @@ RT static int64_t perform(control *c, const struct bis_plan *plan, uint32_t nr, 
     if (others && !standard && writes) return bis_blocking_call(c, plan, nr, a, before);
     if (shared) bis_bring_pages(c, nr, a, 0, plan->output_count ? BIS_PIN_OUTPUT : BIS_PIN_INPUT);
     bis_before_call(plan, a, before);
-    int64_t result = bis_local(c, plan, a, nr, local);
+    int64_t result = writes ? bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5])
+                            : bis_local(c, plan, a, nr, local);
     return result == -EFAULT_ && was_watched(c) ? bis_local(c, plan, a, nr, local) : result;
   }
   int blocks = plan->may_block || nr == 24 /* sched_yield */;
   if (blocks && (others || (shared && plan->output_count && !c->vfork_depth)))
     return bis_blocking_call(c, plan, nr, a, before);
   if (shared) bis_bring_pages(c, nr, a, 0, blocks ? BIS_PIN_NONE : plan->output_count ? BIS_PIN_OUTPUT : BIS_PIN_INPUT);
-  return bis_direct_call(c, plan, nr, a, before);
+  return direct_call(c, plan, nr, a, before);
 }
 
 /// A filter of the program decides about the call. 1: it is not to be done, and what happens instead has happened.
-RT static int filtered(control *c, const struct bis_descriptor *d, const uint64_t a[6], uint32_t nr, uint64_t hash) {
+RT static int filtered(control *c, const struct bis_descriptor *d, const uint64_t a[6], uint32_t nr) {
   struct bis_plan plan;
   struct bis_before before;
   struct bis_local_effects none;
@@ -317,7 +326,7 @@ RT static int filtered(control *c, const struct bis_descriptor *d, const uint64_
   case SECCOMP_TRACE: case SECCOMP_USER_NOTIF: result = -ENOSYS_; break;  // nobody is there to be asked
   case SECCOMP_KILL_THREAD:
     if (has_others(c)) {
-      end_thread(c, a, nr, hash);
+      end_thread(c, a, nr, entry_hash(c));
       return 1;
     }
     ends = 1;
@@ -327,7 +336,7 @@ RT static int filtered(control *c, const struct bis_descriptor *d, const uint64_
   plan.output_count = plan.special = 0;
   plan.arg_count = 6;
   none.count = none.ask = none.output_length = 0;
-  log_call(c, &plan, a, nr, result, &before, &none, 0, hash);
+  log_call(c, &plan, a, nr, result, &before, &none, 0);
   c->in_syscall = 0;
   if (ends) {
     if (c->actions[31].handler == 1) {  // an ignored SIGSYS ends the program all the same
@@ -364,7 +373,6 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   uint64_t a[6];
   get_arguments(c, a);
   uint32_t nr = (uint32_t)c->gpr[RAX];
-  uint64_t hash = register_hash(c);
   struct bis_plan plan;
   struct bis_before before;
   struct bis_local_effects local;
@@ -378,9 +386,9 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     interrupted(c, d);
     return;
   }
-  if (c->seccomp && filtered(c, d, a, nr, hash)) return;
+  if (c->seccomp && filtered(c, d, a, nr)) return;
   if (nr == SYS_exit_ && has_others(c)) {
-    end_thread(c, a, nr, hash);
+    end_thread(c, a, nr, entry_hash(c));
     return;
   }
   if (plan.klass == BIS_CLASS_HOT) {
@@ -390,7 +398,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   if (c->traced & BIS_TRACED_WRITES && is_write(nr) && !(a[0] < 1024 && c->std_fd[a[0]])) plan.klass = BIS_CLASS_SUPERVISOR;
   if (plan.klass == BIS_CLASS_SUPERVISOR || plan.klass == BIS_CLASS_UNKNOWN ||
       (plan.klass == BIS_CLASS_REFUSED && plan.warn)) {
-    int done = ask_supervisor(c, d, a, nr, hash);
+    int done = ask_supervisor(c, d, a, nr, entry_hash(c));
     if (done == 1) bis_record_settle(c);
     if (done) return;
   }
@@ -402,7 +410,8 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   } else {
     struct bis_file_change file;
     int shared = bis_shared_arguments(c, nr, a);
-    bis_before_file_change(c, nr, a, &file);
+    file.known = 0;
+    if (((const volatile struct bis_shared *)c->stamp_address)->file_changes) bis_before_file_change(c, nr, a, &file);
     if (plan.klass == BIS_CLASS_LOCAL && (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV))
       flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
     // A page may go while the call begins or waits. Nothing has happened then (what calls write is pinned before).
@@ -411,8 +420,8 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       if (result != -EFAULT_ || !shared) break;
       if (nr != 202) bis_bring_pages(c, nr, a, 1, BIS_PIN_INPUT);
     }
-    bis_after_file_change(c, nr, a, &file, result);
-    if (local.ask && ask_supervisor(c, d, a, nr, hash)) {
+    if (file.known) bis_after_file_change(c, nr, a, &file, result);
+    if (local.ask && ask_supervisor(c, d, a, nr, entry_hash(c))) {
       bis_record_settle(c);
       return;
     }
@@ -423,7 +432,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     return;
   }
   if (result < 0) flags = 0;
-  log_call(c, &plan, a, nr, result, &before, &local, flags, hash);
+  log_call(c, &plan, a, nr, result, &before, &local, flags);
   if (c->turn.chaos && has_others(c)) bis_chaos_after_call(c);
   bis_record_settle(c);
 }

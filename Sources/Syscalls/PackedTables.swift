@@ -67,7 +67,7 @@ extension Syscalls {
   private static func packed(_ outputs: Outputs, _ index: Int, _ signature: StaticString) -> bis_output {
     guard index < outputs.count else { return bis_output() }
     let output = outputs[index]
-    let isHalf = kind(ofArgument: Int(output.lengthArgument), signature)?.isHalf ?? false
+    let isHalf = output.isArgumentLong && kind(ofArgument: Int(output.lengthArgument), signature)?.isHalf ?? false
     return bis_output(
       arg: output.argument, length: output.length.rawValue,
       length_arg: output.lengthArgument | (isHalf ? UInt8(BIS_LEN_ARG32) : 0),
@@ -106,6 +106,16 @@ extension Syscalls {
     case .supervisor: (UInt8(BIS_CLASS_SUPERVISOR.rawValue), 0, 0)
     case .refused(let error): (UInt8(BIS_CLASS_REFUSED.rawValue), error.rawValue, 0)
     case .ignored: (UInt8(BIS_CLASS_REFUSED.rawValue), 0, 0)
+    }
+  }
+}
+
+extension Output {
+  /// Whether its length is computed from an argument's value.
+  fileprivate var isArgumentLong: Bool {
+    switch length {
+    case .argument, .minimum, .pages, .fdset, .pointed: true
+    default: false
     }
   }
 }

@@ -20,9 +20,10 @@ public struct ChunkEncoder: ~Copyable, @unchecked Sendable {
   private let context: OpaquePointer
   private let output: UnsafeMutableRawBufferPointer
   private let level: Int32
+  private var folder = Folder()
 
-  /// An encoder with zstd compression level `level` (1: fast).
-  public init(level: Int32 = 1) {
+  /// An encoder with zstd compression level `level`: of what folding leaves, even the fastest makes what is to be had.
+  public init(level: Int32 = -1) {
     guard let context = ZSTD_createCCtx() else { preconditionFailure("no memory for a zstd context") }
     self.context = context
     self.level = level
@@ -84,13 +85,15 @@ public struct ChunkEncoder: ~Copyable, @unchecked Sendable {
     return finish(&header, content: content)
   }
 
-  private func finish(_ header: inout ChunkHeader, content: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+  private mutating func finish(_ header: inout ChunkHeader, content: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     header.contentSize = content.count
     let payload = UnsafeMutableRawBufferPointer(rebasing: output[ChunkHeader.size...])
     let compress = !header.flags.contains(.index) && content.count > 0
+    let folded = compress ? folder.fold(content) : nil
+    let source = folded ?? content
     let size =
       compress
-      ? ZSTD_compressCCtx(context, payload.baseAddress, payload.count, content.baseAddress, content.count, level)
+      ? ZSTD_compressCCtx(context, payload.baseAddress, payload.count, source.baseAddress, source.count, level)
       : content.count
     if !compress || ZSTD_isError(size) != 0 || size >= content.count {
       header.flags.insert(.stored)
@@ -98,6 +101,7 @@ public struct ChunkEncoder: ~Copyable, @unchecked Sendable {
       UnsafeMutableRawBufferPointer(rebasing: payload[..<content.count]).copyMemory(from: content)
     } else {
       header.storedSize = size
+      header.foldedSize = folded?.count ?? 0
     }
     header.payloadChecksum = xxHash64(UnsafeRawBufferPointer(rebasing: payload[..<header.storedSize]))
     header.write(to: output)
@@ -108,14 +112,21 @@ public struct ChunkEncoder: ~Copyable, @unchecked Sendable {
 /// Chunks to records; allocates only when made.
 public struct ChunkDecoder: ~Copyable, @unchecked Sendable {
   private let context: OpaquePointer
+  private var unfolder = Unfolder()
+  /// Room for folded content.
+  private let buffer: UnsafeMutableRawBufferPointer
 
   /// A decoder.
   public init() {
     guard let context = ZSTD_createDCtx() else { preconditionFailure("no memory for a zstd context") }
     self.context = context
+    buffer = .allocate(byteCount: TapeFormat.maximumContentSize, alignment: 64)
   }
 
-  deinit { ZSTD_freeDCtx(context) }
+  deinit {
+    ZSTD_freeDCtx(context)
+    buffer.deallocate()
+  }
 
   /// Decodes a chunk's payload and checks it: checksum, size and, unless it is an index, every record.
   ///
@@ -137,9 +148,15 @@ public struct ChunkDecoder: ~Copyable, @unchecked Sendable {
     if header.flags.contains(.stored) {
       out.copyMemory(from: payload)
     } else {
-      let size = ZSTD_decompressDCtx(
-        context, out.baseAddress, header.contentSize, payload.baseAddress, payload.count)
-      guard ZSTD_isError(size) == 0, size == header.contentSize else { throw fail(.decompression) }
+      let isFolded = header.foldedSize > 0
+      let target = UnsafeMutableRawBufferPointer(
+        rebasing: isFolded ? buffer[..<header.foldedSize] : out[..<header.contentSize])
+      let size = ZSTD_decompressDCtx(context, target.baseAddress, target.count, payload.baseAddress, payload.count)
+      guard ZSTD_isError(size) == 0, size == target.count else { throw fail(.decompression) }
+      if isFolded {
+        let records = UnsafeMutableRawBufferPointer(rebasing: out[..<header.contentSize])
+        guard unfolder.unfold(UnsafeRawBufferPointer(target), into: records) else { throw fail(.decompression) }
+      }
     }
     guard !header.flags.contains(.index) else { return header.contentSize }
     let content = UnsafeRawBufferPointer(rebasing: out[..<header.contentSize])

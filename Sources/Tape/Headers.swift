@@ -16,7 +16,7 @@ public struct TapeFileHeader: Equatable, Sendable {
   public init(bytes: UnsafeRawBufferPointer) throws(TapeError) {
     guard bytes.count >= Self.size else { throw TapeError(offset: bytes.count, kind: .fileTooShort) }
     guard bytes.u64(0) == Self.magic else { throw TapeError(offset: 0, kind: .badMagic) }
-    guard bytes.u32(8) == TapeFormat.version else {
+    guard (TapeFormat.oldestVersion...TapeFormat.version).contains(bytes.u32(8)) else {
       throw TapeError(offset: 8, kind: .unsupportedVersion(bytes.u32(8)))
     }
     guard bytes.u32(12) == TapeFormat.architecture else {
@@ -82,6 +82,8 @@ public struct ChunkHeader: Equatable, Sendable {
   public var closingEffects = 0
   /// Records, PAD not counted; of an index chunk, its entries.
   public var recordCount = 0
+  /// Bytes that the payload gives when decompressed, to be unfolded (Docs/tape-format.md); 0: the content itself.
+  public var foldedSize = 0
   /// XXH64 of the payload.
   public var payloadChecksum: UInt64 = 0
 
@@ -109,11 +111,13 @@ public struct ChunkHeader: Equatable, Sendable {
     openEffects = Int(bytes.u32(64))
     closingEffects = Int(bytes.u32(68))
     recordCount = Int(bytes.u32(72))
+    foldedSize = Int(bytes.u32(76))
     tape = bytes.u64(80)
     guard contentSize <= TapeFormat.maximumContentSize else { throw fail(.sizeLimit(UInt64(contentSize))) }
     // A payload is never longer than its content: what does not shrink is stored.
     guard storedSize <= contentSize else { throw fail(.sizeLimit(UInt64(storedSize))) }
-    guard !flags.contains(.stored) || storedSize == contentSize else { throw fail(.contentMismatch) }
+    guard !flags.contains(.stored) || storedSize == contentSize && foldedSize == 0 else { throw fail(.contentMismatch) }
+    guard foldedSize <= contentSize else { throw fail(.sizeLimit(UInt64(foldedSize))) }
     guard firstEvent < 1 << 62 else { throw fail(.sizeLimit(firstEvent)) }
   }
 
@@ -136,7 +140,7 @@ public struct ChunkHeader: Equatable, Sendable {
     put(UInt32(openEffects), 64)
     put(UInt32(closingEffects), 68)
     put(UInt32(recordCount), 72)
-    put(UInt32(0), 76)
+    put(UInt32(foldedSize), 76)
     put(tape, 80)
     put(xxHash64(UnsafeRawBufferPointer(rebasing: out[..<88])), 88)
   }

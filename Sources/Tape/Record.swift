@@ -4,7 +4,9 @@ import CABI
 /// Limits and sizes of the format, in bytes.
 public enum TapeFormat {
   /// The version this program writes, and the newest it reads.
-  public static let version: UInt32 = 2
+  public static let version: UInt32 = 3
+  /// The oldest it reads: without folded content.
+  public static let oldestVersion: UInt32 = 2
   /// "x864" as a little-endian word: architecture and byte order in one.
   public static let architecture: UInt32 = 0x3436_3878
   /// Content of one chunk at most, uncompressed.

@@ -35,8 +35,10 @@ struct Bis: ParsableCommand {
 
 @main struct Main {
   static func main() {
+    let arguments = Array(CommandLine.arguments.dropFirst())
     do {
-      var command = try Bis.parseAsRoot(RecordCommand.withChecksumValue(Array(CommandLine.arguments.dropFirst())))
+      if let options = RecordCommand.plainOptions(arguments) { try RecordCommand.run(options) }
+      var command = try Bis.parseAsRoot(RecordCommand.withChecksumValue(arguments))
       try command.run()
     } catch {
       leave(error)

@@ -62,8 +62,11 @@ struct RecordCommand: ParsableCommand {
     completion: .shellCommand("compgen -c"))
   var program: [String] = []
 
-  func run() throws {
-    let (outcome, trace) = try recorded(try options())
+  func run() throws { try Self.run(try options()) }
+
+  /// Records and ends with the program's status.
+  static func run(_ options: RecordOptions) throws -> Never {
+    let (outcome, trace) = try recorded(options)
     complain("trace: \(trace)")
     switch outcome {
     case .exited(let status): throw ExitCode(status)
@@ -71,13 +74,34 @@ struct RecordCommand: ParsableCommand {
     }
   }
 
-  private func recorded(_ options: RecordOptions) throws(Failure) -> (RecordOutcome, String) {
+  private static func recorded(_ options: RecordOptions) throws(Failure) -> (RecordOutcome, String) {
     do {
       let (outcome, trace) = try record(options)
       return (outcome, absolute(trace))
     } catch {
       throw Failure(error.message, hint: error.hint)
     }
+  }
+
+  /// What `record [-o DIR] [--] PROGRAM [ARG...]` means; nil for everything else. The parser makes the same of it, and takes
+  /// longer for that than bis takes to start the program.
+  /// - Parameter arguments: of bis, without its name.
+  static func plainOptions(_ arguments: [String]) -> RecordOptions? {
+    var rest = arguments[...]
+    guard rest.popFirst() == "record" else { return nil }
+    var options = RecordOptions()
+    if rest.first == "-o" {
+      guard rest.count > 1, let directory = rest.dropFirst().first, !directory.hasPrefix("-") else { return nil }
+      options.output = directory
+      rest = rest.dropFirst(2)
+    }
+    if rest.first == "--" {
+      rest = rest.dropFirst()
+    } else if rest.first?.hasPrefix("-") == true {
+      return nil
+    }
+    options.program = Array(rest)
+    return rest.isEmpty ? nil : options
   }
 
   private func options() throws -> RecordOptions {

@@ -48,8 +48,9 @@ mkdir m; unshare -rm sh -c 'mount -t tmpfs -o size=%s none m || exit 77
 FULL_DISK = SMALL_DISK % ("24m", r"""
 timeout 60 $BIS record -o m/t -- sh -c "dd if=/dev/urandom bs=1M count=60 2>/dev/null | cat | wc -c"; echo recorded $?
 rm -f m/filler; timeout 60 $BIS replay -a --all m/t > /dev/null; echo replayed $?; $BIS info m/t > /dev/null; echo info $?""")
-FULL_AT_START = SMALL_DISK % ("1m", "timeout 60 $BIS record -o m/t -- echo not run; echo recorded $?")
-FULL_OF_FORKS = SMALL_DISK % ("20m", r"""
+FULL_AT_START = SMALL_DISK % ("200k", "timeout 60 $BIS record -o m/t -- echo not run; echo recorded $?")
+FULL_AT_LIBC = SMALL_DISK % ("1m", "timeout 60 $BIS record -o m/t -- echo not run; echo recorded $?")
+FULL_OF_FORKS = SMALL_DISK % ("6m", r"""
 timeout 60 $BIS record -o m/t -- sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 30 & done; wait'; echo recorded $?
 timeout 60 $BIS replay -a --all m/t > /dev/null; echo replayed $?""".replace("'", '"'))
 # Little memory: bis says what it lacks; a program that is refused memory is a program like any other.
@@ -219,6 +220,7 @@ def rows():
         # No room.
         c("full_disk", FULL_DISK, 0, "no mounts here|recorded 1\nreplayed [01]\ninfo 0\n.*bis: .*(disk|space)", needs=("unshare",), timeout=120),
         c("full_at_start", FULL_AT_START, 0, "no mounts here|^recorded 1\n.*bis: .*(disk|space)", needs=("unshare",)),
+        c("full_at_libc", FULL_AT_LIBC, 0, "no mounts here|^recorded 1\n.*bis: .*(disk|space)", needs=("unshare",)),
         c("full_of_forks", FULL_OF_FORKS, 0, "no mounts here|recorded 1\nreplayed [01]\n.*bis: .*(disk|space)", needs=("unshare",), timeout=60),
         c("memory_limit", MEMORY_LIMIT, 0, "no control groups here|begins\nrecorded 137\nbegins\nreplayed 137\n", needs=("python3",), timeout=100),
         c("little_space", LITTLE_SPACE, 0, "recorded 1\nstatus [12]\nstatus [12]\n.*ulimit -v"),

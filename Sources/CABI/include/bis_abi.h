@@ -62,6 +62,8 @@
 #define BIS_RING_BASE       (BIS_WINDOW_BASE + BIS_CONTROL_SIZE)
 #define BIS_SEGMENT_SIZE    0x80000
 #define BIS_SEGMENT_COUNT   4
+#define BIS_RECORD_SEGMENT  0x40000      // record: bytes of the first segment that are used (no others are): so much, and what
+                                         // compresses it, fits into a processor's own cache
 #define BIS_SEGMENT_HEADER  64           // struct bis_segment_header; records follow
 #define BIS_SEGMENT_MAGIC   0x474553534942 // "BISSEG"
 // The rings file: slot i at offset i * BIS_WINDOW_SIZE. Slot 0 holds struct bis_shared, the others one process each.
@@ -96,6 +98,7 @@
 #define BIS_C_TICK       0x100 // 8 x u64: tick counters, counting down to 0; word = (guest address >> 4) & 7
 #define BIS_C_TICK_START 0x140 // 8 x u64: what each was set to
 #define BIS_C_CHILD_SLOT 0x290
+#define BIS_C_DEBUG      0x1370 // u64: enum bis_debug_flags
 #define BIS_TICK_WORDS   8
 
 #ifndef __ASSEMBLER__
@@ -135,7 +138,8 @@ struct bis_segment_header {
 #define BIS_MAX_FILES 128
 struct bis_shared {
   uint64_t stamp;              // next trace-wide order stamp
-  uint64_t reserved[7];
+  uint64_t several;            // not 0: more than one process takes stamps, or may soon
+  uint64_t reserved[6];
   uint32_t file_count;         // of files[]; more than BIS_MAX_FILES: any file may be mapped
   uint32_t file_changes;       // how often the list has changed
   struct { uint64_t device, inode; } files[BIS_MAX_FILES]; // files that some process has mapped MAP_SHARED
@@ -250,7 +254,7 @@ struct bis_control {
   // Ring.
   uint64_t segment;            // 0x208 index of the segment in use
   uint64_t ring_pos;           // 0x210 offset of the next record in that segment
-  uint64_t ring_end;           // 0x218 replay: offset of the end of what is there; record: BIS_SEGMENT_SIZE
+  uint64_t ring_end;           // 0x218 replay: offset of the end of what is there; record: BIS_RECORD_SEGMENT
   uint64_t event_count;        // 0x220 events written or consumed so far
   uint64_t stamp_address;      // 0x228 record: address of the trace-wide order counter (u64, shared memory), 0: none
   uint64_t checksum_every;     // 0x230 0: never; n: ask for a checksum after every n-th event
@@ -301,7 +305,7 @@ _Static_assert(__builtin_offsetof(struct bis_control, child_slot_offset) == BIS_
 _Static_assert(__builtin_offsetof(struct bis_control, reason) == 0x1A0, "reason");
 _Static_assert(__builtin_offsetof(struct bis_control, stats) == 0x2A0, "stats");
 _Static_assert(__builtin_offsetof(struct bis_control, actions) == 0x400, "actions");
-_Static_assert(__builtin_offsetof(struct bis_control, debug) == 0x1370, "debug");
+_Static_assert(__builtin_offsetof(struct bis_control, debug) == BIS_C_DEBUG, "debug");
 _Static_assert(__builtin_offsetof(struct bis_control, ranges) == 0x1400, "ranges");
 _Static_assert(BIS_POOL_BASE + BIS_POOL_COUNT * BIS_POOL_SPACE <= BIS_THREADS_BASE + BIS_THREADS_SIZE, "pool");
 _Static_assert(__builtin_offsetof(struct bis_control, threads[1]) <= BIS_CONTROL_FIRST, "first thread");
