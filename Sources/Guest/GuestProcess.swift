@@ -322,8 +322,7 @@ public final class GuestProcess {
       try Ptrace.setRegisters(tid, r)
       while true {
         try Ptrace.cont(tid, 0)
-        let status = try wait(for: tid)
-        guard case .stopped(let reason) = status.kind else { throw Errno(code: 3) }
+        let reason = try waitForStop(tid)
         if case .signal(5) = reason { break }
         if case .signal(11) = reason { try passGuestAccessFault() }
       }

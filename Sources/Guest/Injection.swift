@@ -149,8 +149,7 @@ public struct Injector {
     try Ptrace.setSignalMask(tid, ~(1 << 4))
     try Ptrace.cont(tid, 0)
     while true {
-      let status = try wait(for: tid)
-      guard case .stopped(let reason) = status.kind else { throw .gone }
+      let reason = try waitForStop(tid)
       if reason == .signal(5) { break }
       if case .signal(let other) = reason, [4, 7, 11].contains(other) { throw Errno(code: 14) }
       try Ptrace.cont(tid, 0)

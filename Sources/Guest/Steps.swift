@@ -109,15 +109,15 @@ extension GuestProcess {
   /// One instruction, with signals held back but for those of the hardware; such a one if it came.
   private func step() throws(GuestError) -> Int32? {
     let hardware: UInt64 = 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10
-    let status = try kernel("single-step") { () throws(Errno) in
+    let reason = try kernel("single-step") { () throws(Errno) in
       let mask = try Ptrace.signalMask(tid)
       try Ptrace.setSignalMask(tid, ~hardware)
       try Ptrace.step(tid)
-      let status = try wait(for: tid)
-      if case .stopped = status.kind { try Ptrace.setSignalMask(tid, mask) }
-      return status
+      let reason = try waitForStop(tid)
+      try Ptrace.setSignalMask(tid, mask)
+      return reason
     }
-    guard case .stopped(.signal(let signal)) = status.kind else { throw .gone }
+    guard case .signal(let signal) = reason else { throw .gone }
     return signal == 5 ? nil : signal
   }
 }

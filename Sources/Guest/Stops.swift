@@ -70,9 +70,9 @@ extension GuestProcess {
       try Ptrace.setSignalMask(tid, ~(1 << 4))
       while true {
         try Ptrace.step(tid)
-        let status = try wait(for: tid)
-        if case .stopped(.event(.stop)) = status.kind { continue }  // (it was interrupted before: nothing is done yet)
-        guard case .stopped(.signal(5)) = status.kind else { throw .gone }
+        let reason = try waitForStop(tid)
+        if case .event(.stop) = reason { continue }  // (it was interrupted before: nothing is done yet)
+        guard reason == .signal(5) else { throw .gone }
         break
       }
       try Ptrace.setSignalMask(tid, mask)
@@ -139,9 +139,9 @@ extension GuestProcess {
         try Ptrace.setSignalMask(tid, ~(1 << 4 | 1 << 10))
         try Ptrace.step(tid)
       }
-      let status = try kernel("wait") { () throws(Errno) in try wait(for: tid) }
-      if case .stopped(.event(.stop)) = status.kind { continue }
-      guard case .stopped(.signal(let signal)) = status.kind else { throw .gone }
+      let reason = try kernel("wait") { () throws(Errno) in try waitForStop(tid) }
+      if case .event(.stop) = reason { continue }
+      guard case .signal(let signal) = reason else { throw .gone }
       let info = try kernel("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
       try kernel("set the signal mask") { () throws(Errno) in try Ptrace.setSignalMask(tid, mask) }
       if signal == 5 { return pages }

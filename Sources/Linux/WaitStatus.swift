@@ -106,6 +106,13 @@ public func wait(for tid: ThreadID) throws(Errno) -> WaitStatus {
   return WaitStatus(tid: tid, raw: raw)
 }
 
+/// The next stop of one thread. When it is killed its exit event or end is left for the next wait, and `.gone` is thrown.
+public func waitForStop(_ tid: ThreadID) throws(Errno) -> StopReason {
+  guard let reason = try peek(for: tid)?.stopReason, reason != .event(.exit) else { throw .gone }
+  _ = try wait(for: tid)
+  return reason
+}
+
 /// The report of one thread if there is one now.
 public func poll(for tid: ThreadID) throws(Errno) -> WaitStatus? {
   var raw: Int32 = 0

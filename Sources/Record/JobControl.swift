@@ -3,15 +3,16 @@ import Linux
 
 /// bis as part of a job: the shell that started it waits for bis, not for the program.
 ///
-/// What a terminal sends, it sends to the whole process group, bis in it. SIGINT and SIGQUIT are the program's affair. The
+/// What a terminal sends, it sends to the whole process group, bis in it. (Signals that end programs: `SignalRelay`.) The
 /// signals that stop a job wait here, blocked, until the program has stopped; if it does (it may have a handler), bis stops
-/// as well, so that the shell sees a stopped job. SIGCONT goes to the group, too, and both go on.
+/// as well, so that the shell sees a stopped job. SIGCONT goes to the group, too, and both go on; one for bis alone is
+/// passed on.
 enum JobControl {
   private static let stops = [SIGTSTP, SIGTTIN, SIGTTOU]
 
   /// Call it when the program has been started: programs inherit dispositions and mask.
   static func begin() {
-    for s in [SIGINT, SIGQUIT, SIGPIPE] { signal(s, SIG_IGN) }
+    signal(SIGPIPE, SIG_IGN)
     change(SIG_BLOCK)
   }
 
@@ -19,10 +20,18 @@ enum JobControl {
   static func stopped(_ pid: Int32, by signal: Int32) {
     guard stops.contains(signal), getpgid(pid) == getpgrp() else { return }
     // (The kernel goes through the group one process after the other: bis's turn may come a moment later.)
-    for _ in 0..<20 where !isPending(signal) { usleep(500) }
-    guard isPending(signal) else { return }
+    guard wait({ isPending(signal) }) else { return }
     change(SIG_UNBLOCK)  // stops here
     change(SIG_BLOCK)
+    if !wait({ Record.isPending(SIGCONT, in: pid) }) { kill(pid, SIGCONT) }
+  }
+
+  private static func wait(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<4 {
+      if condition() { return true }
+      usleep(2500)
+    }
+    return condition()
   }
 
   private static func change(_ how: Int32) {

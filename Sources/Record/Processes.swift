@@ -263,7 +263,11 @@ extension RecordSession {
     tracedVforkDone(p)
     if result < 0 { return try finish(p, call, result) }
     p.control.gpr[0] = UInt64(bitPattern: result)
-    try append(p, EventHead(.vforkLeave, rip: p.control.rip, value: UInt64(bitPattern: result)))
+    if p.sink.hasOpenEvent { try tape { () throws(TraceError) in try p.sink.dropOpenEvent() } }
+    try append(
+      p,
+      EventHead(.vforkLeave, rip: p.control.rip, value: UInt64(bitPattern: result), value2: p.vforkKilledAt))
+    p.vforkKilledAt = 0
     p.control.block.pointee.answer = UInt64(BIS_ANSWER_DONE.rawValue)
   }
 
@@ -331,16 +335,6 @@ extension RecordSession {
     }
   }
 
-  func readText(_ path: String) -> String {
-    String(decoding: (try? readFile(path)) ?? [], as: UTF8.self).trimmingNewline
-  }
-
-  /// The words of a field of /proc/PID/status (proc_pid_status(5)); none: no such process or field.
-  func statusWords(_ pid: Int32, _ field: String) -> [Substring] {
-    let line = readText("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix(field + ":") }
-    return line?.dropFirst(field.utf8.count + 1).split(whereSeparator: { $0 == "\t" || $0 == " " }) ?? []
-  }
-
   /// The recorded process of this number; nil: none.
   func process(_ pid: Int32) -> RecordedProcess? { processes.values.first { $0.guest.pid == pid } }
 
@@ -349,6 +343,10 @@ extension RecordSession {
   /// PTRACE_EVENT_EXIT: the last look at a thread.
   func exiting(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
     defer { resume(tid) }
+    if p.guest.tid == tid, !p.endWritten, !p.wasThreaded || !p.vforkParents.isEmpty {  // no other thread writes now
+      try tape { () throws(TraceError) in try p.sink.dropOpenEvent() }
+    }
+    if p.guest.tid == tid, p.guest.pid != tid.rawValue, !p.vforkParents.isEmpty { try exitingInVfork(p, tid) }
     if p.wasThreaded { return }  // what killed it is told by the leader's wait status, after all others'
     guard p.guest.tid == tid, p.guest.pid == tid.rawValue, !p.endWritten else { return }
     let status = try kernel("ask for the exit status") { () throws(Errno) in try Ptrace.eventMessage(tid) }
@@ -363,6 +361,15 @@ extension RecordSession {
     p.endWritten = true
   }
 
+  /// A vfork child ends. Killed at any instruction, it leaves its parent's memory as it is then, which a replay knows only if
+  /// it waited in a call.
+  private func exitingInVfork(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
+    let status = try kernel("ask for the exit status") { () throws(Errno) in try Ptrace.eventMessage(tid) }
+    guard status & 0x7F != 0 else { return }
+    p.vforkKilledAt = p.control.rip
+    warn("a process was killed between vfork and exec: a replay stops there if it was not waiting in a call")
+  }
+
   func ended(_ p: RecordedProcess, _ tid: ThreadID, _ how: RecordOutcome) throws(GuestError) {
     processes[tid] = nil
     p.threads.remove(tid)
@@ -370,6 +377,7 @@ extension RecordSession {
     if tid == root { outcome = how }
     if p.guest.pid != tid.rawValue { return }  // a vfork child: the parent keeps the tape
     if !p.endWritten, case .signaled(let signal) = how {
+      try tape { () throws(TraceError) in try p.sink.dropOpenEvent() }
       try append(
         p,
         EventHead(
@@ -390,6 +398,7 @@ extension RecordSession {
     collectStatistics(p)
     try tape { () throws(TraceError) in
       if !p.endWritten {
+        try p.sink.dropOpenEvent()
         try p.sink.append(EventHead(.lost, number: LostReason.killed.rawValue, rip: p.control.rip))
       }
       let count = p.sink.eventCount
@@ -407,10 +416,10 @@ extension RecordSession {
     let rest = processes.values.filter { seen.insert($0.sink.number).inserted }
     printError(
       "bis: \(rest.count) process\(rest.count == 1 ? "" : "es") still running when the program ended; "
-        + "the recording ends them (record -w waits for them)\n")
+        + "the recording ends them\(options.waitForAll ? "" : " (record -w waits for them)")\n")
     for tid in processes.keys { try? Ptrace.kill(process: tid) }
     for _ in 0..<10_000 where !processes.isEmpty {
-      guard let status = try? waitAny() else { break }
+      guard let status = waitToTheEnd() else { break }
       guard let p = processes[status.tid] else { continue }
       switch status.kind {
       case .stopped(.event(.exit)): try? exiting(p, status.tid)
@@ -423,14 +432,22 @@ extension RecordSession {
 
   /// bis itself failed: end everything, keep what is on the tapes.
   func abandon() {
-    for tid in processes.keys { try? Ptrace.kill(process: tid) }
     var seen: Set<UInt64> = []
-    for p in processes.values where seen.insert(p.sink.number).inserted { try? close(p, .lost) }
-    while !processes.isEmpty, let status = try? waitAny() {
+    let tapes = processes.values.filter { seen.insert($0.sink.number).inserted }
+    for tid in processes.keys { try? Ptrace.kill(process: tid) }
+    while !processes.isEmpty, let status = waitToTheEnd() {
       switch status.kind {
       case .stopped: resume(status.tid)
       default: processes[status.tid] = nil
       }
+    }
+    for p in tapes { try? close(p, .lost) }
+  }
+
+  /// The next report, whatever interrupts; nil: there is no one left.
+  private func waitToTheEnd() -> WaitStatus? {
+    while true {
+      do throws(Errno) { return try waitAny() } catch { if error != .interrupted { return nil } }
     }
   }
 
@@ -438,6 +455,16 @@ extension RecordSession {
     for i in 0..<statistics.count { statistics[i] &+= p.control.stats[i] }
     for i in 0..<16 { p.control.stats[i] = 0 }
   }
+}
+
+func readText(_ path: String) -> String {
+  String(decoding: (try? readFile(path)) ?? [], as: UTF8.self).trimmingNewline
+}
+
+/// The words of a field of /proc/PID/status (proc_pid_status(5)); none: no such process or field.
+func statusWords(_ pid: Int32, _ field: String) -> [Substring] {
+  let line = readText("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix(field + ":") }
+  return line?.dropFirst(field.utf8.count + 1).split(whereSeparator: { $0 == "\t" || $0 == " " }) ?? []
 }
 
 extension String {

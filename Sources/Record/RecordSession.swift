@@ -28,6 +28,8 @@ final class RecordSession {
   var nextTape: UInt64 = 0
   var root = ThreadID(0)
   var outcome: RecordOutcome?
+  /// What bis gets for the program; nil: nothing has been started.
+  var relay: SignalRelay?
   /// Addresses given to library files, so that they are the same in all processes.
   var libraryBases: [UInt64: UInt64] = [:]
   /// Whether stored files are ELF files.
@@ -98,12 +100,12 @@ final class RecordSession {
   func run() throws(RecordError) -> (outcome: RecordOutcome, trace: String) {
     do throws(GuestError) {
       while !processes.isEmpty {
-        if outcome != nil, !options.waitForAll, process(root.rawValue) == nil {
+        if isTimeToEnd {
+          relay?.finish()
           try endOthers()
           break
         }
-        guard let status = try next() else { break }
-        try serve(status)
+        if let status = try next() { try serve(status) } else if !isTimeToEnd { break }
       }
     } catch {
       abandon()
@@ -111,6 +113,7 @@ final class RecordSession {
       let room = text.contains("No space left") ? "make room on the disk, or record elsewhere with -o; " : ""
       throw RecordError(text, hint: room + "what was recorded until then is in \(trace.path)")
     }
+    relay?.finish()
     let result = outcome ?? .exited(0)
     do throws(TraceError) {
       try manifest.add(counters: counters())
@@ -124,6 +127,12 @@ final class RecordSession {
     return (result, trace.path)
   }
 
+  /// The program has ended, and nobody waits for what it has left.
+  private var isTimeToEnd: Bool {
+    outcome != nil && (!options.waitForAll || relay?.isEndWanted == true) && process(root.rawValue) == nil
+  }
+
+  /// The next report; nil: there is nobody left to wait for, or no time.
   private func next() throws(GuestError) -> WaitStatus? {
     while true {
       try noticeOutsiders()
@@ -136,6 +145,7 @@ final class RecordSession {
       } catch {
         if error == .noChild { return nil }
         if error != .interrupted { throw .kernel("wait for the program", error) }
+        if isTimeToEnd { return nil }
       }
     }
   }

@@ -68,6 +68,8 @@ final class RecordedProcess {
   let sink: TapeSink
   var queue: [QueuedSignal] = []
   var pending: PendingCall?
+  /// Where a vfork child was that somebody killed: after the call that it was in, perhaps; 0: no such child.
+  var vforkKilledAt: UInt64 = 0
   /// Threads that are suspended in vfork while a child borrows their address space; the innermost last.
   var vforkParents: [ThreadID] = []
   /// The parents' unfinished vfork calls.

@@ -79,8 +79,10 @@ extension RecordSession {
     }
     root = tid
     warnOfPrivileges(path, name: path)
-    JobControl.begin()
     do throws(GuestError) {
+      JobControl.begin()
+      relay = SignalRelay(program: tid.rawValue)
+      try kernel("start a thread") { () throws(Errno) in try relay?.begin() }
       let slot = try kernel("make a ring (is the disk full?)") { () throws(Errno) in try rings.allocate() }
       let block = slot.control.block
       slot.control.standardStreams[1] = 1

@@ -84,6 +84,32 @@ final class TapeSink {
     }
   }
 
+  /// Whether the last event lacks something, or the process has begun another one.
+  var hasOpenEvent: Bool {
+    content.isEmpty ? writer?.openEffects ?? 0 > 0 : committedEnd < control.block.pointee.ring_pos
+  }
+
+  /// The end of what is complete in the segment in use.
+  private var committedEnd: UInt64 {
+    let segment = UnsafeRawBufferPointer(start: control.segment, count: Int(BIS_SEGMENT_SIZE))
+    return UInt64(BIS_SEGMENT_HEADER) + (SegmentHeader(bytes: segment)?.committed ?? 0)
+  }
+
+  /// The process was killed wherever it was: what it has written of an event that is not complete is taken back.
+  func dropOpenEvent() throws(TraceError) {
+    guard !isFinished else { return }
+    let block = control.block
+    let end = committedEnd
+    if end < block.pointee.ring_pos { block.pointee.ring_pos = end }
+    if content.isEmpty, let open = writer?.openEffects, open > 0 {  // (else it was completed here)
+      try writer?.dropOpenEvent(encoder: &shared.encoder)
+      beginSegment()
+    }
+    // (It may have been killed between completing an event and counting it.)
+    let records = RecordSummary.prefix(of: content, openEffects: writer?.openEffects ?? 0).summary
+    block.pointee.event_count = (writer?.eventCount ?? 0) + UInt64(records.eventCount)
+  }
+
   var eventCount: UInt64 { control.block.pointee.event_count }
 
   /// Flushes and closes the tape; returns its size in bytes.

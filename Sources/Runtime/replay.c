@@ -312,6 +312,9 @@ RT static int not_a_call(control *c, const struct bis_descriptor *d, const struc
     return 1;
   }
   if (e->h.kind == BIS_KIND_VFORK_LEAVE && c->vfork_depth) {
+    // Killed: what it did after its last event is not known, unless it waited in this call.
+    if (e->value2 && e->value2 != c->rip) diverged(c, BIS_DIVERGED_RIP, e->value2, c->rip);
+    else if (e->value2 && e->ticks != ticks_now(c)) diverged(c, BIS_DIVERGED_TICKS, e->ticks, ticks_now(c));
     vfork_leave(c, e);
     return 1;
   }

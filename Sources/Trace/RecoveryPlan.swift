@@ -70,7 +70,7 @@ struct RecoveryPlan {
   }
 
   /// Cuts the last event, which is not complete, with all that follows its head.
-  private static func cutOpenEvent(
+  static func cutOpenEvent(
     _ parts: inout [[UInt8]], index: inout TapeIndex, loader: inout ChunkLoader, source: borrowing TapeSource
   ) throws(TraceError) {
     while let part = parts.last {

@@ -35,6 +35,8 @@ public struct TapeFileWriter: ~Copyable, Sendable {
   public var sequence: UInt64 { index.progress.sequence }
   /// Events begun so far.
   public var eventCount: UInt64 { index.progress.eventCount }
+  /// Effects that the last of them lacks so far.
+  public var openEffects: Int { index.progress.openEffects }
   /// Bytes written so far.
   public var byteCount: UInt64 { index.end }
 
@@ -59,6 +61,22 @@ public struct TapeFileWriter: ~Copyable, Sendable {
       try write(chunk.bytes)
     }
     index.add(chunk.header)
+  }
+
+  /// Takes back the last event when effects of it are missing: they will not come. The file is cut where it begins.
+  public mutating func dropOpenEvent(encoder: inout ChunkEncoder) throws(TraceError) {
+    guard index.progress.openEffects > 0 else { return }
+    var cut = index
+    var parts: [[UInt8]] = []
+    var loader = ChunkLoader()
+    let source = try TapeSource(file: .open(file.path, O_RDONLY))
+    try RecoveryPlan.cutOpenEvent(&parts, index: &cut, loader: &loader, source: source)
+    try file.truncate(to: cut.end)
+    lseek(file.descriptor, off_t(cut.end), SEEK_SET)
+    (index, written) = (cut, cut.end)
+    for part in parts where !part.isEmpty {
+      try part.withBytes { (bytes) throws(TraceError) in try append(bytes, encoder: &encoder) }
+    }
   }
 
   /// Writes the index and the trailer and closes the file. Returns its size in bytes.

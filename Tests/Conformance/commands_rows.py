@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import harness
 import runtimes
+import signal_scripts
 
 ELF32 = b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, 0x8048054, 52, 0, 0, 52, 32, 1, 0, 0, 0) + \
     struct.pack("<IIIIIIII", 1, 0, 0x8048000, 0x8048000, 96, 96, 5, 4096) + b"\x31\xc0\x40\xcd\x80" + bytes(60)
@@ -72,28 +73,6 @@ while True: x.append(bytearray(1000000))
 P
 sh -c 'echo $$ > '$g'/cgroup.procs; exec timeout 60 $BIS record -o t -- python3 grows.py'; echo recorded $?
 $BIS replay -a --all t; echo replayed $?; sleep 0.2; rmdir $g"""
-# Ctrl-C: the program gets it, dies of it (or not), and the trace is complete.
-INTERRUPT = r"""
-cat > i.py <<'P'
-import os, pty, signal, sys, time
-def interrupted(script, name):
-    pid, fd = pty.fork()
-    if pid == 0: os.execvp(os.environ["BIS"], ["bis", "record", "--checksum=1", "-o", name, "--", "sh", "-c", script])
-    seen = b""
-    while b"ready" not in seen: seen += os.read(fd, 1000)
-    os.write(fd, b"\x03")
-    try:
-        while part := os.read(fd, 1000): seen += part
-    except OSError: pass
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    again = os.waitstatus_to_exitcode(os.system("$BIS replay -a --all " + name + " > out 2>&1"))
-    print(name, status, again, "incomplete" if "ended before" in open("out").read() else "complete")
-interrupted("echo ready; sleep 20", "dies")
-interrupted("echo ready; while :; do :; done", "computes")
-interrupted("trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.05; done", "catches")
-interrupted("sleep 20 | cat & sleep 20 | cat & echo ready; wait; sleep 20", "many")
-P
-python3 i.py"""
 
 
 @dataclass
@@ -214,8 +193,9 @@ def rows():
           "started.*still running.*started"),
         c("daemon_waited_for", "$BIS record -w -o t -- bash -c '(setsid sleep 1; echo later) & echo started'; $BIS replay -a --all t", 0,
           "started\nlater\n.*started\nlater"),
-        c("interrupt_program", INTERRUPT, 0, "dies 130 130 complete\ncomputes 130 130 complete\ncatches 5 5 complete\nmany 130 130 complete",
+        c("interrupt_program", signal_scripts.INTERRUPT, 0, "dies 130 130 complete\ncomputes 130 130 complete\ncatches 5 5 complete\nmany 130 130 complete",
           needs=("python3",), timeout=100),
+        c("signals_for_bis", signal_scripts.RELAYED, 0, signal_scripts.RELAYED_EXPECT, needs=("python3",), timeout=60),
         c("set_uid", SET_UID, 3, "set-uid program.*without the privileges|uid=65534.*euid=0.*65534\n65534\n.*set-uid program", needs=("setpriv", "su")),
         # No room.
         c("full_disk", FULL_DISK, 0, "no mounts here|recorded 1\nreplayed [01]\ninfo 0\n.*bis: .*(disk|space)", needs=("unshare",), timeout=120),

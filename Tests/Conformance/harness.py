@@ -52,6 +52,15 @@ def adopt_orphans():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def default_signals():
+    """What a row starts has the default for each signal, and none blocked, whoever started this run: a shell's `&` ignores SIGINT
+    and SIGQUIT for all that comes of it, nohup SIGHUP. (Ignored is inherited through exec, a handler that does nothing is not.)"""
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # (Python ignores these two, and gives them back itself)
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
 def end_all_descendants():
     left = 0
     for _ in range(50):

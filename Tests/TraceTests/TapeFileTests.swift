@@ -113,6 +113,34 @@ func expectPrefix(_ found: [Event], of events: [Event], sourceLocation: SourceLo
     expectPrefix(found, of: events)
   }
 
+  @Test func `an event that nobody will complete is taken back`() throws {
+    var random = Random(23)
+    let events = randomEvents(&random, count: 60, effects: 6, payload: 900)
+    let parts = segments(of: events, segment: 1024)
+    var cuts = 0
+    for count in 1..<parts.count {
+      let scratch = Scratch()
+      let trace = try scratch.store.create(program: "/bin/echo")
+      var encoder = ChunkEncoder()
+      var writer = try TapeFileWriter(creating: 3, in: trace)
+      for part in parts.prefix(count) {
+        try part.withBytes { (bytes) throws(TraceError) in try writer.append(bytes, encoder: &encoder) }
+      }
+      cuts += writer.openEffects > 0 ? 1 : 0
+      try writer.dropOpenEvent(encoder: &encoder)
+      #expect(writer.openEffects == 0)
+      for part in segments(of: Array(events[Int(writer.eventCount)...]), segment: 1024) {
+        try part.withBytes { (bytes) throws(TraceError) in try writer.append(bytes, encoder: &encoder) }
+      }
+      let size = try writer.finish(encoder: &encoder)
+      #expect(fileStatus(trace.tapePath(3))?.st_size == Int(size))
+      let reader = try TapeFileReader(trace, tape: 3)
+      #expect(!reader.isRecovered)
+      #expect(try allEvents(reader) == events)
+    }
+    #expect(cuts > 10)
+  }
+
   @Test func `a full disk is an error that says so`() throws {
     let descriptor = open("/dev/full", O_WRONLY)
     do {

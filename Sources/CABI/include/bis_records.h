@@ -26,7 +26,8 @@ enum bis_kind {
   BIS_KIND_EXIT = 5,      // bis_event; nr = 0 exited, 1 killed by signal; value = status or signal number. Last event of the tape.
   BIS_KIND_EXEC = 6,      // bis_event; value = tape number that goes on. Last event of the tape.
   BIS_KIND_CHECKSUM = 7,  // bis_event; value = checksum of registers, value2 = of memory; effects: CHECKSUM_RANGE*
-  BIS_KIND_VFORK_LEAVE = 8, // bis_event; the vfork child is gone: the parent's registers come back, rax = value
+  BIS_KIND_VFORK_LEAVE = 8, // bis_event; the vfork child is gone: the parent's registers come back, rax = value.
+                          // value2 <> 0: it was killed, in the call before this address if in one
   BIS_KIND_SWITCH = 9,    // bis_event; thread tid has the turn from here on, before it thread `value` had it; nr = 1 (chaos
                           // mode): that one is between two ticks, at address value2
   BIS_KIND_LOST = 10,     // bis_event; the recording ended here without the program's end (bis was killed, disk full): nr = reason

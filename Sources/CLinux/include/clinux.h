@@ -104,6 +104,9 @@ BIS_FUNCTION long bis_fcntl(int fd, int command, long argument) {
   return bis_syscall3(SYS_fcntl, fd, command, argument);
 }
 BIS_FUNCTION long bis_pidfd_open(int pid, unsigned flags) { return bis_syscall2(SYS_pidfd_open, pid, flags); }
+BIS_FUNCTION long bis_pidfd_send_signal(int pidfd, int signal) {
+  return bis_syscall4(SYS_pidfd_send_signal, pidfd, signal, 0, 0);
+}
 /// Another process's descriptor, as our own.
 BIS_FUNCTION long bis_pidfd_getfd(int pidfd, int fd) { return bis_syscall3(SYS_pidfd_getfd, pidfd, fd, 0); }
 /// Sends a byte and `count` (at most 8) descriptors through a Unix socket.
