@@ -10,6 +10,7 @@ extension GuestProcess {
   public func copyCode(of other: GuestProcess) throws(GuestError) {
     try inheritRanges(from: other)
     hasStaleTargets = other.hasStaleTargets
+    askedFor = other.askedFor
     guard other.hasPrivateCode else { return }
     hasPrivateCode = true
     try forgetTargets()
