@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 3, ROUNDS = 120, FUNCTIONS = 24, STEPS = 40, ROOM = 1024 };
+enum { THREADS = 3, ROUNDS = 30, FUNCTIONS = 24, STEPS = 40, ROOM = 1024 };
 
 static uint32_t next(uint32_t *seed) { return *seed = *seed * 1664525 + 1013904223; }
 
