@@ -60,8 +60,8 @@ public final class CodeSpace {
   /// When a domain was wanted last.
   private var uses: [DomainID: Int] = [:]
   private var useCount = 0
-  private var users_: [ObjectIdentifier: User] = [:]
-  private struct User { unowned let process: GuestProcess }
+  private var members: [ObjectIdentifier: Member] = [:]
+  private struct Member { unowned let process: GuestProcess }
   /// Who can stop the processes; nil: they are all stopped.
   public weak var users: (any CodeUsers)?
   /// Translations are being given up.
@@ -182,9 +182,9 @@ public final class CodeSpace {
 
   // MARK: Giving back (Flush.swift)
 
-  func add(_ p: GuestProcess) { users_[ObjectIdentifier(p)] = User(process: p) }
-  func remove(_ p: GuestProcess) { users_[ObjectIdentifier(p)] = nil }
-  var processes: [GuestProcess] { users_.values.map(\.process) }
+  func add(_ p: GuestProcess) { members[ObjectIdentifier(p)] = Member(process: p) }
+  func remove(_ p: GuestProcess) { members[ObjectIdentifier(p)] = nil }
+  var processes: [GuestProcess] { members.values.map(\.process) }
 
   /// Most of a process's own code is dead, and there is much of it.
   func isWasteful(_ area: AreaID) -> Bool {
@@ -201,7 +201,9 @@ public final class CodeSpace {
     for p in processes {
       for r in p.ranges where r.image != nil { used.formUnion(allVariants(of: r.domain)) }
     }
-    let unused = domains.filter { !used.contains($0.value) }.sorted { uses[$0.value, default: 0] < uses[$1.value, default: 0] }
+    let unused = domains.filter { !used.contains($0.value) }.sorted {
+      uses[$0.value, default: 0] < uses[$1.value, default: 0]
+    }
     for (key, domain) in unused where !translator.hasPlenty {
       _ = save(key, domain)
       for d in allVariants(of: domain) {

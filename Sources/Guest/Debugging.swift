@@ -58,11 +58,13 @@ extension GuestProcess {
 
   /// Fresh translations for all memory of its own.
   public func renewCode() throws(GuestError) {
+    let former = Set(ranges.filter { $0.image == nil }.map(\.domain))
     for i in ranges.indices where ranges[i].image == nil {
       ranges[i].domain = try ownRange(low: ranges[i].low, high: ranges[i].high).domain
     }
     try publishRanges()
     try forgetTargets()
+    for domain in former { code.drop(domain) }
   }
 
   /// One number for all writable memory; how the kernel splits it into mappings does not matter, nor which pages are

@@ -65,9 +65,22 @@ extension Core {
     case .instruction: return (l.domain, l.guest, .body)
     case .indirectEntry: return (l.domain, l.guest, .indirect)
     case .stepOn:
-      guard let h = findHead(Int(l.domain.number), l.guest), heads[h].tick == offset(host) else { return nil }
+      guard let h = head(at: host), heads[h].tick == offset(host) else { return nil }
       return (l.domain, l.guest, .tick)
     }
+  }
+
+  /// The head that code belongs to. (Its domain may have been dropped.)
+  private func head(at host: UInt64) -> Int? {
+    guard let c = chunk(at: host) else { return nil }
+    if offset(host) < chunks[c].coldStart { return unit(at: host).map { Int($0.head) } }
+    var low = 0
+    var high = pieceCount(c)
+    while low < high {
+      let mid = (low + high) / 2
+      if piece(c, mid).start <= offset(host) { low = mid + 1 } else { high = mid }
+    }
+    return low == 0 ? nil : Int(piece(c, low - 1).head)
   }
 
   // MARK: Emptying

@@ -58,7 +58,7 @@ extension Core {
   }
 
   /// The chunk that contains a program-side address.
-  private func chunk(at host: UInt64) -> Int? {
+  func chunk(at host: UInt64) -> Int? {
     guard host >= Self.codeBase, host < Self.codeBase + UInt64(codeUsed) else { return nil }
     let c = Int(pageChunks[Int(offset(host)) >> 12])
     return c < 0 ? nil : c

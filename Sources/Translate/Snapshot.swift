@@ -162,8 +162,10 @@ extension Core {
 
   /// Room for all heads, so that loading never grows a table.
   private mutating func reserveTable(_ d: Int, _ count: Int) -> Bool {
-    while domains[d].mask < count * 2 {
-      do throws(TranslateError) { try growTable(d) } catch { return false }
+    var size = domains[d].mask + 1
+    while size <= count * 2 { size *= 2 }
+    if size > domains[d].mask + 1 {
+      do throws(TranslateError) { try growTable(d, to: size) } catch { return false }
     }
     while domains[d].slotMask < count * 2 { growSlots(d) }
     return true

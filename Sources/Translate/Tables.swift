@@ -34,10 +34,10 @@ extension Core {
 
   static let firstSlots = 1024
 
-  /// Entries of a new domain's table.
+  /// Entries of a new domain's table; it grows when it is half full.
   static func tableSize(_ byteCount: UInt64) -> Int {
     var size = 256
-    while size < 1 << 18 && UInt64(size) * 64 < byteCount { size *= 2 }
+    while size < 1 << 16 && UInt64(size) * 128 < byteCount { size *= 2 }
     return size
   }
 
@@ -135,13 +135,12 @@ extension Core {
   /// Room for one more unit in the cache and in the domain's table, or an error before anything is changed.
   mutating func reserveSpace(_ d: Int) throws(TranslateError) {
     try enter(domains[d].area)
-    if domains[d].count * 2 > domains[d].mask { try growTable(d) }
+    if domains[d].count * 2 > domains[d].mask { try growTable(d, to: (domains[d].mask + 1) * 2) }
   }
 
-  mutating func growTable(_ d: Int) throws(TranslateError) {
+  mutating func growTable(_ d: Int, to size: Int) throws(TranslateError) {
     let old = domains[d].table
     let oldMask = domains[d].mask
-    let size = (oldMask + 1) * 2
     domains[d].table = try allocateTable(size)
     areas[domains[d].area].formerTables.append((old, (oldMask + 1) * 16))
     domains[d].mask = size - 1
