@@ -23,6 +23,8 @@ extension RecordSession: CodeUsers {
     } else {
       try? restartInterrupted(h.tid, h.registers)
       resume(h.tid)
+      // (Its report may have been the one that a tracer waits for.)
+      if let t = ptrace.tracees[h.tid], t.wantsInterrupt { try? Ptrace.interrupt(h.tid) }
     }
   }
 
@@ -112,6 +114,10 @@ extension RecordSession: CodeUsers {
       sharedRequests.removeAll { $0.tid == tid }
       if sharedRequests.count < waited {  // for a page that it was about to use: it asks again
         halted.append(HaltedProcess(tid: tid, registers: r, isGroupStop: false))
+        return try q.guest.leaveCode(tid, faulted: true) ? .code : nil
+      }
+      // (A group stop of the kernel: nobody has looked yet where the program is.)
+      if let stop = ptrace.tracees[tid]?.stop, case .kernel = stop.place {
         return try q.guest.leaveCode(tid, faulted: true) ? .code : nil
       }
       q.guest.tid = tid
