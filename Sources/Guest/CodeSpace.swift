@@ -13,6 +13,12 @@ public final class CodeImage {
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: mapping.base, count: mapping.count) }
 }
 
+/// A mapping that lives as long as somebody keeps it.
+final class KeptMapping {
+  let mapping: Mapping
+  init(_ mapping: consuming Mapping) { self.mapping = mapping }
+}
+
 /// Executable guest memory of one process.
 public struct CodeRange {
   public var low: UInt64
@@ -47,6 +53,20 @@ public final class CodeSpace {
   private var variants: [DomainID: Variants] = [:]
   private var images: [Int: CodeImage] = [:]
   private let cache = TranslationCache.standard()
+  /// What was loaded from the cache; the translator reads it while the domain has code.
+  private var loaded: [DomainID: KeptMapping] = [:]
+  /// Units of what the cache has of some code, if it was in use here: less is not worth keeping.
+  private var known: [Key: Int] = [:]
+  /// When a domain was wanted last.
+  private var uses: [DomainID: Int] = [:]
+  private var useCount = 0
+  private var members: [ObjectIdentifier: Member] = [:]
+  private struct Member { unowned let process: GuestProcess }
+  /// Who can stop the processes; nil: they are all stopped.
+  public weak var users: (any CodeUsers)?
+  /// Translations are being given up.
+  var isFlushing = false
+  private var unitsAtFlush = 0
   let translator: Translator
   init(translator: Translator) { self.translator = translator }
 
@@ -62,14 +82,20 @@ public final class CodeSpace {
       images[file] = image
     }
     let key = Key(file: file, base: low &- offset, low: low, high: high)
+    useCount += 1
     if let domain = domains[key] {
+      uses[domain] = useCount
       return CodeRange(low: low, high: high, domain: domain, image: image, imageBase: low &- offset)
     }
     let domain = try make(low, high, movable: cache != nil)
     domains[key] = domain
     keys[domain] = key
+    uses[domain] = useCount
     let range = CodeRange(low: low, high: high, domain: domain, image: image, imageBase: low &- offset)
-    if let cache, let view = range.view { cache.load(domain, view, into: translator) }
+    if let cache, let view = range.view, let mapping = cache.load(domain, view, into: translator) {
+      loaded[domain] = mapping
+      known[key] = translator.growth(domain).units
+    }
     return range
   }
 
@@ -87,29 +113,35 @@ public final class CodeSpace {
   /// Keeps the translations of file-backed code for later sessions. Called once, when the session ends; what goes wrong
   /// leaves the cache as it was.
   public func saveCache() {
-    guard let cache else { return }
     var saved = false
-    for (key, domain) in domains {
-      guard let image = images[key.file] else { continue }
-      let range = CodeRange(low: key.low, high: key.high, domain: domain, image: image, imageBase: key.base)
-      if let view = range.view, cache.save(domain, view, from: translator) { saved = true }
-    }
-    if saved { cache.trim() }
+    for (key, domain) in domains where save(key, domain) { saved = true }
+    if saved { cache?.trim() }
   }
 
-  /// A range of memory that only this process has (anonymous, or written to).
-  public func privateRange(
-    low: UInt64, high: UInt64, watching: Watching = .nothing
+  private func save(_ key: Key, _ domain: DomainID) -> Bool {
+    guard let cache, let image = images[key.file] else { return false }
+    let units = translator.growth(domain).units
+    guard units > known[key, default: 0] else { return false }
+    let range = CodeRange(low: key.low, high: key.high, domain: domain, image: image, imageBase: key.base)
+    guard let view = range.view, cache.save(domain, view, from: translator) else { return false }
+    known[key] = units
+    return true
+  }
+
+  /// A range of memory that only one process has (anonymous, or written to), whose code goes to `area`.
+  func privateRange(
+    low: UInt64, high: UInt64, in area: AreaID, watching: Watching
   ) throws(GuestError) -> CodeRange {
-    let domain = try make(low, high, watching: watching)
+    let domain = try make(low, high, in: area, watching: watching)
     return CodeRange(low: low, high: high, domain: domain, image: nil, imageBase: 0)
   }
 
   private func make(
-    _ low: UInt64, _ high: UInt64, movable: Bool = false, watching: Watching = .nothing
+    _ low: UInt64, _ high: UInt64, movable: Bool = false, in area: AreaID? = nil, watching: Watching = .nothing
   ) throws(GuestError) -> DomainID {
+    let place = movable ? nil : area ?? translator.makeArea()
     do throws(TranslateError) {
-      return try translator.makeDomain(low: low, high: high, movable: movable, watching: watching)
+      return try translator.makeDomain(low: low, high: high, movable: movable, area: place, watching: watching)
     } catch { throw .translate(error) }
   }
 
@@ -125,7 +157,8 @@ public final class CodeSpace {
     if bounds.watching == watching { return domain }
     let all = variants[domain] ?? Variants()
     if let known = all.list[watching] { return known }
-    let made = try make(bounds.low, bounds.high, watching: watching)
+    let area = isShared(domain) ? nil : translator.area(of: domain)
+    let made = try make(bounds.low, bounds.high, in: area, watching: watching)
     all.list[bounds.watching] = domain
     all.list[watching] = made
     variants[domain] = all
@@ -145,6 +178,53 @@ public final class CodeSpace {
       translator.dropDomain(d)
       variants[d] = nil
     }
+  }
+
+  // MARK: Giving back (Flush.swift)
+
+  func add(_ p: GuestProcess) { members[ObjectIdentifier(p)] = Member(process: p) }
+  func remove(_ p: GuestProcess) { members[ObjectIdentifier(p)] = nil }
+  var processes: [GuestProcess] { members.values.map(\.process) }
+
+  /// Most of a process's own code is dead, and there is much of it.
+  func isWasteful(_ area: AreaID) -> Bool {
+    let usage = translator.usage(area)
+    return usage.deadUnits * 2 > usage.units && usage.byteCount >= translator.worthEmptying
+  }
+
+  /// Something was translated since everything was given up last.
+  var mayFlush: Bool { translator.statistics.units - unitsAtFlush >= 256 }
+
+  /// Gives up code of files that no process has any more, longest unused first, until there is plenty of room.
+  func dropUnused() {
+    var used = Set<DomainID>()
+    for p in processes {
+      for r in p.ranges where r.image != nil { used.formUnion(allVariants(of: r.domain)) }
+    }
+    let unused = domains.filter { !used.contains($0.value) }.sorted {
+      uses[$0.value, default: 0] < uses[$1.value, default: 0]
+    }
+    for (key, domain) in unused where !translator.hasPlenty {
+      _ = save(key, domain)
+      for d in allVariants(of: domain) {
+        translator.dropArea(translator.area(of: d))
+        variants[d] = nil
+        keys[d] = nil
+      }
+      domains[key] = nil
+      loaded[domain] = nil
+      uses[domain] = nil
+    }
+    let files = Set(domains.keys.map(\.file))
+    images = images.filter { files.contains($0.key) }
+  }
+
+  /// All translations go. Those of files are saved.
+  func forgetAll() {
+    for (key, domain) in domains { _ = save(key, domain) }
+    translator.empty(nil)
+    loaded = [:]
+    unitsAtFlush = translator.statistics.units
   }
 }
 

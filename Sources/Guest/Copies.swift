@@ -10,6 +10,7 @@ extension GuestProcess {
   public func copyCode(of other: GuestProcess) throws(GuestError) {
     try inheritRanges(from: other)
     hasStaleTargets = other.hasStaleTargets
+    askedFor = other.askedFor
     guard other.hasPrivateCode else { return }
     hasPrivateCode = true
     try forgetTargets()
@@ -23,7 +24,10 @@ extension GuestProcess {
       return isForeign(l.domain) ? l : nil
     }
     let block = control.block
-    if let l = foreign(block.pointee.resume_host) {
+    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+    if place(r.rip) == .translated {  // (what the runtime left for last is over)
+      if foreign(r.rip) != nil { try restart() }
+    } else if let l = foreign(block.pointee.resume_host) {
       block.pointee.resume_host = try translate(l.guest, l.kind == .indirectEntry ? .indirect : .body) ?? 0
     }
     for t in 0..<control.usedThreads where control.threads[t].alive != 0 {
@@ -33,7 +37,5 @@ extension GuestProcess {
       control.threads[t].resume_host = 0
     }
     if block.pointee.vfork_depth > 0, foreign(control.vforkResume) != nil { control.vforkResume = 0 }
-    let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
-    if foreign(r.rip) != nil { try restart() }
   }
 }

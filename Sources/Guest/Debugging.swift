@@ -27,6 +27,7 @@ extension GuestProcess {
 
   /// Makes translated code ask the runtime before the instruction at `address`; where no code is, it will once there is.
   public func insertBreakpoint(at address: UInt64) throws(GuestError) {
+    try makeRoom()
     guard let r = range(at: address) else { return code.translator.announceBreakpoint(at: address) }
     do throws(TranslateError) {
       if let view = r.view {
@@ -57,11 +58,13 @@ extension GuestProcess {
 
   /// Fresh translations for all memory of its own.
   public func renewCode() throws(GuestError) {
+    let former = Set(ranges.filter { $0.image == nil }.map(\.domain))
     for i in ranges.indices where ranges[i].image == nil {
-      ranges[i].domain = try code.privateRange(low: ranges[i].low, high: ranges[i].high, watching: watching).domain
+      ranges[i].domain = try ownRange(low: ranges[i].low, high: ranges[i].high).domain
     }
     try publishRanges()
     try forgetTargets()
+    for domain in former { code.drop(domain) }
   }
 
   /// One number for all writable memory; how the kernel splits it into mappings does not matter, nor which pages are

@@ -24,6 +24,10 @@ public final class GuestProcess {
   var hasPrivateCode = false
   /// Shared translations that this process has looked up are not its own any more. (Forgotten private ones lead on.)
   var hasStaleTargets = false
+  /// Where its own code goes, once there is some.
+  private(set) var area: AreaID?
+  /// The target of an EXIT_DIRECT that waits for its answer, if its number is not known any more (Flush.swift).
+  var askedFor: (guest: UInt64, kind: EntryKind)?
   public var control: Control { slot.control }
 
   public init(code: CodeSpace, slot: Slot, tid: ThreadID, pid: Int32) {
@@ -31,6 +35,7 @@ public final class GuestProcess {
     self.slot = slot
     self.tid = tid
     self.pid = pid
+    code.add(self)
   }
 
   // MARK: Memory
@@ -136,8 +141,15 @@ public final class GuestProcess {
     {
       add(CodeRange(low: low, high: high, domain: beside.domain, image: nil, imageBase: 0))
     } else {
-      add(try code.privateRange(low: low, high: high))
+      add(try ownRange(low: low, high: high))
     }
+  }
+
+  /// A range of memory that only this process has, with a domain of its own.
+  func ownRange(low: UInt64, high: UInt64) throws(GuestError) -> CodeRange {
+    let area = area ?? code.translator.makeArea()
+    self.area = area
+    return try code.privateRange(low: low, high: high, in: area, watching: watching)
   }
 
   /// Gives up the translations of private ranges that are no more. (The runtime is told by `publishRanges`, before the
@@ -152,6 +164,8 @@ public final class GuestProcess {
     let last = ranges
     ranges = []
     drop(last)
+    if let area { code.translator.dropArea(area) }
+    code.remove(self)
   }
 
   /// Tells the runtime about the ranges.
@@ -171,14 +185,15 @@ public final class GuestProcess {
   /// A fork child's code: shared domains stay shared, memory of its own gets fresh ones.
   public func inherit(from parent: GuestProcess) throws(GuestError) {
     try inheritRanges(from: parent)
-    control.answers[4] = parent.hasPrivateCode ? 1 : 0
+    let hasStale = parent.hasPrivateCode || parent.control.block.pointee.debug.stale_targets != 0
+    control.answers[4] = hasStale ? 1 : 0
   }
 
   func inheritRanges(from parent: GuestProcess) throws(GuestError) {
-    ranges = try parent.ranges.map { (r) throws(GuestError) -> CodeRange in
-      r.image != nil ? r : try code.privateRange(low: r.low, high: r.high, watching: parent.watching)
-    }
     watching = parent.watching
+    ranges = try parent.ranges.map { (r) throws(GuestError) -> CodeRange in
+      r.image != nil ? r : try ownRange(low: r.low, high: r.high)
+    }
     guarded = parent.guarded
     writableCode = parent.writableCode
     try publishRanges()
@@ -188,17 +203,26 @@ public final class GuestProcess {
 
   /// Translates at a guest address; nil when no executable memory is there (the program faults).
   public func translate(_ guest: UInt64, _ kind: EntryKind) throws(GuestError) -> UInt64? {
-    guard let r = range(at: guest) else { return nil }
-    let host: UInt64
-    if r.image != nil {
-      guard let view = r.view, guest - r.low < UInt64(view.bytes.count) else { return nil }
-      host = try run(r.domain, guest, kind, view, lookahead: 12)
-    } else {
-      guard let translated = try translatePrivate(r, guest, kind) else { return nil }
-      host = translated
+    guard range(at: guest) != nil else { return nil }
+    try makeRoom()
+    let host: UInt64?
+    do throws(GuestError) { host = try translateNow(guest, kind) } catch {
+      // (Room in too many small pieces, or tables that grew.)
+      guard case .translate(let why) = error, why == .cacheFull || why == .domainsFull, !code.isFlushing else {
+        throw error
+      }
+      try flush()
+      host = try translateNow(guest, kind)
     }
     if code.translator.tableGeneration != publishedGeneration { try publishRanges() }
     return host
+  }
+
+  private func translateNow(_ guest: UInt64, _ kind: EntryKind) throws(GuestError) -> UInt64? {
+    guard let r = range(at: guest) else { return nil }
+    if r.image == nil { return try translatePrivate(r, guest, kind) }
+    guard let view = r.view, guest - r.low < UInt64(view.bytes.count) else { return nil }
+    return try run(r.domain, guest, kind, view, lookahead: 12)
   }
 
   private func run(

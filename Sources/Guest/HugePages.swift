@@ -1,6 +1,11 @@
 import Glibc
 import Linux
 
+/// Gives memory of a shared mapping back to the system: a hole in its file.
+func giveBack(_ base: UnsafeMutableRawPointer, _ count: Int) -> Bool {
+  count == 0 || madvise(base, count, 9 /* MADV_REMOVE */) == 0
+}
+
 /// Memory of the region's file that is taken from one end, in pages of 2 MiB where the kernel has them: code that is
 /// spread over many pages spends its time in page faults and in the processor's translation buffers otherwise.
 ///
@@ -29,6 +34,11 @@ final class HugePages {
       }
       done += HugePages.size
     }
+  }
+
+  /// These bytes were given back; from the first of them on, all that was taken.
+  func forget(from offset: Int, _ count: Int) {
+    if offset + count >= done { done = min(done, offset / HugePages.size * HugePages.size) }
   }
 
   /// Maps part of a file shared and writable at a multiple of `size`, or anywhere when there is no such place.

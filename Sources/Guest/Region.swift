@@ -39,15 +39,26 @@ public final class Region {
       exitDirect: Region.address(BIS_LABEL_EXIT_DIRECT),
       indirectMiss: Region.address(BIS_LABEL_INDIRECT_MISS), expired: Region.address(BIS_LABEL_EXPIRED))
     entries.readsFSBase = Machine.readsFSBase
+    let bases = (code: code.base, domains: domains.base)
     translator = Translator(
-      code: code.base, codeSize: code.count, domains: domains.base, domainsSize: domains.count,
+      code: code.base, codeSize: min(code.count, Region.codeLimit), domains: domains.base, domainsSize: domains.count,
       entries: entries,
       willUse: {
         codePages.prepare($0)
         domainPages.prepare($1)
+      },
+      memory: CacheMemory { (part, offset, count) in
+        (part == .code ? codePages : domainPages).forget(from: offset, count)
+        return giveBack((part == .code ? bases.code : bases.domains) + offset, count)
       })
     fillTables()
   }
+
+  /// Bytes of the code cache. `BIS_CODE_LIMIT` (MiB) makes it smaller: for tests of what happens when it is full.
+  private static let codeLimit: Int = {
+    guard let text = getenv("BIS_CODE_LIMIT"), let count = Int(String(cString: text)), count > 0 else { return .max }
+    return min(count, 1 << 20) << 20
+  }()
 
   /// The code of a session's processes; one for each region.
   public func makeCodeSpace() -> CodeSpace { CodeSpace(translator: translator) }

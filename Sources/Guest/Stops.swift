@@ -13,7 +13,8 @@ extension GuestProcess {
     let block = control.block
     switch reason {
     case BIS_REASON_EXIT_DIRECT:
-      let target = code.translator.exitTarget(UInt32(truncatingIfNeeded: control.arguments[0]))
+      let target = exitTarget()
+      askedFor = nil
       block.pointee.rip = target.guest
       guard let host = try translate(target.guest, target.kind) else { return false }
       block.pointee.resume_host = host
@@ -25,6 +26,13 @@ extension GuestProcess {
       block.pointee.resume_host = host
     }
     return true
+  }
+
+  /// What REASON_EXIT_DIRECT asks for.
+  public func exitTarget() -> (guest: UInt64, kind: EntryKind) {
+    if let askedFor { return askedFor }
+    let target = code.translator.exitTarget(UInt32(truncatingIfNeeded: control.arguments[0]))
+    return (target.guest, target.kind)
   }
 
   /// A guest address and the general registers behind a stop in translated code; nil when the address belongs to

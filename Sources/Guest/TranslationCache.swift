@@ -52,26 +52,28 @@ struct TranslationCache {
   // MARK: Reading
 
   /// Fills a new domain with what earlier sessions translated of the same code, if anything.
-  func load(_ domain: DomainID, _ view: CodeView, into translator: Translator) {
+  ///
+  /// - Returns: what must be kept as long as the domain has this code.
+  func load(_ domain: DomainID, _ view: CodeView, into translator: Translator) -> KeptMapping? {
     let file = path(view)
     let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-    guard descriptor >= 0 else { return }
+    guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Self.isOurs(status),
       status.st_size > Self.headerSize, status.st_size < Self.limit,
       let mapping = try? Mapping.map(
         fd: descriptor, offset: 0, length: Int(status.st_size), protection: [.read], shared: false)
-    else { return }
+    else { return nil }
     let bytes = UnsafeRawBufferPointer(mapping.bytes)
     let snapshot = UnsafeRawBufferPointer(rebasing: bytes[Self.headerSize...])
     guard bytes.load(as: UInt64.self) == Self.magic,
       bytes.load(fromByteOffset: 8, as: UInt64.self) == xxHash64(snapshot, seed: key)
-    else { return }
-    guard translator.load(domain, from: snapshot, key: key, view: view) else { return }
-    _ = mapping.release()  // the translator goes on reading it
+    else { return nil }
+    guard translator.load(domain, from: snapshot, key: key, view: view) else { return nil }
     // Removal goes by time of last use; an hour is exact enough.
     if time(nil) - status.st_mtim.tv_sec > 3600 { futimens(descriptor, nil) }
+    return KeptMapping(mapping)
   }
 
   private func path(_ view: CodeView) -> String {

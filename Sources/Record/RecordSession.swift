@@ -53,6 +53,8 @@ final class RecordSession {
   var takeovers: UInt64 = 0
   /// Reports of threads that were stopped for a page and said something else first.
   var stashed: [WaitStatus] = []
+  /// Threads that are stopped while translations are given back.
+  var halted: [HaltedProcess] = []
   /// Processes of the recording that trace others.
   var ptrace = PtraceState()
   /// Sums of the processes' counters (enum bis_stat).
@@ -92,6 +94,7 @@ final class RecordSession {
     code = region.makeCodeSpace()
     codec = XStateCodec(profile: profile)
     injector = Injector(region: region, rings: rings)
+    code.users = self
     try start(path)
   }
 
@@ -283,7 +286,8 @@ final class RecordSession {
       ("tick.expiries", statistics[Int(BIS_STAT_EXPIRIES.rawValue)]), ("units", UInt64(t.units)),
       ("units.instructions", UInt64(t.instructions)), ("units.guest-bytes", UInt64(t.guestBytes)),
       ("units.hot-bytes", UInt64(t.hotBytes)), ("units.cold-bytes", UInt64(t.coldBytes)),
-      ("units.forgotten", UInt64(t.forgotten)), ("links", UInt64(t.links)),
+      ("units.forgotten", UInt64(t.forgotten)), ("cache.freed-bytes", UInt64(t.freedBytes)),
+      ("cache.flushes", UInt64(t.flushes)), ("links", UInt64(t.links)),
     ]
   }
 

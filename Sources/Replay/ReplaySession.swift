@@ -40,6 +40,9 @@ final class ReplaySession {
   var template: ReplayTemplate?
   /// First stops of children whose parent has not reported them yet.
   var early: Set<ThreadID> = []
+  /// Reports that came while translations were given back, and who is stopped for that.
+  var stashed: [WaitStatus] = []
+  var halted: [ThreadID] = []
   /// What a debugger wants of one process.
   var focus: Focus?
 
@@ -67,6 +70,7 @@ final class ReplaySession {
     code = region.makeCodeSpace()
     codec = XStateCodec(profile: profile)
     injector = Injector(region: region, rings: rings)
+    code.users = self
   }
 
   // MARK: Which tapes
@@ -135,7 +139,7 @@ final class ReplaySession {
     while !processes.isEmpty || !ending.isEmpty, focus?.stop == nil {
       let status: WaitStatus
       do throws(Errno) {
-        guard let s = try waitAny() else { continue }
+        guard let s = try stashed.isEmpty ? waitAny() : stashed.removeFirst() else { continue }
         status = s
       } catch {
         if error == .interrupted { continue }

@@ -46,6 +46,8 @@ RT int bis_touches_code(control *c, uint64_t low, uint64_t high) {
   return 0;
 }
 
+void bis_reset_fast_table(void);
+
 RT const struct bis_translation *bis_lookup(control *c, uint64_t guest) {
   const struct bis_range *r = find_range(c, guest);
   c->stats[BIS_STAT_LOOKUPS]++;
@@ -63,6 +65,10 @@ RT const struct bis_translation *bis_lookup(control *c, uint64_t guest) {
 /// Called on the way out: makes sure that resume_host is set.
 RT void bis_find(control *c) {
   while (c->resume_host == 0) {
+    if (c->debug.stale_targets) {
+      c->debug.stale_targets = 0;
+      bis_reset_fast_table();
+    }
     const struct bis_translation *t = bis_lookup(c, c->rip);
     if (t && t->body) c->resume_host = BIS_CODE_BASE + t->body;
     else bis_trap(c, BIS_REASON_MISS);  // sets resume_host, or another rip (a fault)
@@ -155,12 +161,13 @@ RT void bis_on_expired(control *c) {
 }
 
 RT void bis_on_syscall(control *c) {
-  const struct bis_descriptor *d = (const struct bis_descriptor *)c->descriptor;
+  // (A copy: the translation may be given up while the call waits.)
+  const struct bis_descriptor d = *(const struct bis_descriptor *)c->descriptor;
   c->stats[BIS_STAT_SYSCALLS]++;
-  c->rip = d->guest_next;
-  c->resume_host = (uint64_t)(d + 1);
-  if (c->mode == BIS_MODE_RECORD) bis_record_syscall(c, d);
-  else if (!c->debug.flags || !bis_debug_call(c, d)) bis_replay_syscall(c, d);
+  c->rip = d.guest_next;
+  c->resume_host = c->descriptor + sizeof d;
+  if (c->mode == BIS_MODE_RECORD) bis_record_syscall(c, &d);
+  else if (!c->debug.flags || !bis_debug_call(c, &d)) bis_replay_syscall(c, &d);
 }
 
 RT void bis_on_special(control *c) {
@@ -179,6 +186,10 @@ RT void bis_on_special(control *c) {
     bis_watch(c, d);
     return;
   }
+  // (A copy, for the supervisor, too: the translation may be given up while a page of the operand is waited for.)
+  const struct bis_descriptor copy = *d;
+  d = &copy;
+  c->descriptor = (uint64_t)d;
   if (d->op == BIS_SPECIAL_INT80) {
     bis_int80(c, d);
     return;

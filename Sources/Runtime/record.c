@@ -132,7 +132,7 @@ RT static int64_t do_vfork(control *c, uint64_t hash, uint32_t nr) {
   struct own_state own;
   save_own(c, &own);
   for (int i = 0; i < 16; i++) saved[i] = c->gpr[i];
-  saved[16] = c->rip; saved[17] = c->rflags; saved[18] = c->resume_host; saved[19] = c->fs_base;
+  saved[16] = c->rip; saved[17] = c->rflags; saved[19] = c->fs_base;
   saved[20] = c->tid; saved[21] = c->signal_mask; saved[22] = c->pid; saved[23] = c->seccomp;
   c->arg[0] = hash;
   c->arg[1] = nr;
@@ -143,7 +143,8 @@ RT static int64_t do_vfork(control *c, uint64_t hash, uint32_t nr) {
   c->stack_top += BIS_VFORK_STACK;
   c->vfork_depth--;
   for (int i = 0; i < 16; i++) c->gpr[i] = saved[i];
-  c->rip = saved[16]; c->rflags = saved[17]; c->resume_host = saved[18]; c->fs_base = saved[19];
+  c->rip = saved[16]; c->rflags = saved[17]; c->fs_base = saved[19];
+  c->resume_host = 0;  // (its translation may have been given up meanwhile)
   c->tid = saved[20]; c->signal_mask = saved[21]; c->pid = saved[22]; c->seccomp = saved[23];
   restore_own(c, &own);
   return pid;

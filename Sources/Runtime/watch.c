@@ -54,6 +54,8 @@ RT void bis_watch(control *c, const struct bis_descriptor *d) {
     __builtin_memcpy(&distance, (const uint8_t *)(d + 1) + 1, 4);
     c->resume_host += 5 + (uint64_t)(int64_t)distance;
   }
+  const struct bis_descriptor copy = *d;  // (the translation may be given up at a stop)
+  d = &copy;
   if (!(c->debug.flags & BIS_DEBUG_WATCH)) return;
   uint64_t low = c->spill[BIS_SPILL_B], high;
   enum bis_touch touch = d->reg & BIS_WATCH_INEXACT ? BIS_TOUCH_UNKNOWN : BIS_TOUCH_EXACT;

@@ -43,6 +43,12 @@ struct BreakpointState {
     }
   }
 
+  /// The code of these domains is no more.
+  mutating func drop(of domains: Set<Int>, _ isGone: (UInt32) -> Bool) {
+    places.removeAll { domains.contains($0.domain) }
+    replaced.removeAll { isGone($0) }
+  }
+
   @inline(__always) func isSplit(_ guest: UInt64) -> Bool { !split.isEmpty && split.contains(guest) }
 
   /// A link is to be written into bytes that are a breakpoint's at the moment: it goes to where they are kept.

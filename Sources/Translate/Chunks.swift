@@ -4,7 +4,8 @@ import X86
 
 extension Core {
   private static let firstChunk = 64 << 10
-  private static let lastChunk = 1 << 20
+  /// (A small cache has small chunks.)
+  private var lastChunk: Int { min(max(codeSize / 16 & ~0xFFFF, Self.firstChunk), 1 << 20) }
   /// Less is not worth a chunk: room for hot and cold code of one unit.
   private static let leastChunk = 64 << 10
 
@@ -30,6 +31,14 @@ extension Core {
     takeNotes()
     chunks[chunk].hotEnd = offset(hot.pc)
     chunks[chunk].coldEnd = offset(cold.pc)
+    chunks[chunk].maps = maps
+  }
+
+  /// The emitters are in no chunk from here on.
+  mutating func leaveChunk() {
+    closeChunk()
+    chunk = -1
+    maps = noMaps
   }
 
   @inline(never)
@@ -37,11 +46,13 @@ extension Core {
     closeChunk()
     area = a
     chunk = areas[a].open
+    maps = noMaps
     if chunk >= 0 { placeEmitters() }
   }
 
   private mutating func placeEmitters() {
     let c = chunks[chunk]
+    maps = c.maps
     hot = Emitter(at: code + Int(c.hotEnd), programAddress: program(c.hotEnd), notes: hotNotes)
     cold = Emitter(at: code + Int(c.coldEnd), programAddress: program(c.coldEnd), notes: coldNotes)
   }
@@ -51,25 +62,42 @@ extension Core {
   private mutating func openChunk() throws(TranslateError) {
     closeChunk()
     let last = areas[area].open
-    var size = last < 0 ? Self.firstChunk : min(2 * Int(chunks[last].end - chunks[last].start), Self.lastChunk)
-    size = min(size, (codeSize - codeUsed) & ~4095)
-    if size < Self.leastChunk { throw .cacheFull }
-    chunk = addChunk(size, cold: (size / 8 * 5) & ~4095)
+    var size = last < 0 ? Self.firstChunk : min(2 * Int(chunks[last].end - chunks[last].start), lastChunk)
+    var start = takeCode(size)
+    while start == nil, size / 2 >= Self.leastChunk {
+      size /= 2
+      start = takeCode(size)
+    }
+    guard let start else { throw .cacheFull }
+    chunk = addChunk(at: start, size, cold: (size / 8 * 5) & ~4095)
     areas[area].open = chunk
     placeEmitters()
   }
 
-  /// Takes the next `size` bytes of the cache (a multiple of 4096) for the area at hand.
-  mutating func addChunk(_ size: Int, cold: Int) -> Int {
-    let start = UInt32(codeUsed)
+  /// Room for `size` bytes (a multiple of 4096), or nil.
+  mutating func takeCode(_ size: Int) -> Int? {
+    if let at = freeCode.take(size) {
+      keptCode = max(0, keptCode - size)
+      return at
+    }
+    guard codeSize - codeUsed >= size else { return nil }
     codeUsed += size
     willUse(codeUsed, domainsUsed)
-    chunks.append(
-      Chunk(
-        start: start, coldStart: start + UInt32(cold), end: start + UInt32(size), hotEnd: start + 64,
-        coldEnd: start + UInt32(cold), units: Pool(capacity: 64), pieces: Pool(capacity: 64), saved: nil))
-    areas[area].chunks.append(chunks.count - 1)
-    return chunks.count - 1
+    return codeUsed - size
+  }
+
+  /// Makes bytes that were taken a chunk of the area at hand.
+  mutating func addChunk(at place: Int, _ size: Int, cold: Int) -> Int {
+    let start = UInt32(place)
+    let new = Chunk(
+      start: start, coldStart: start + UInt32(cold), end: start + UInt32(size), hotEnd: start + 64,
+      coldEnd: start + UInt32(cold), units: Pool(capacity: 64), pieces: Pool(capacity: 64),
+      maps: Pool(capacity: 1024), saved: nil)
+    let c = freeChunks.popLast() ?? chunks.count
+    if c < chunks.count { chunks[c] = new } else { chunks.append(new) }
+    (pageChunks + place >> 12).update(repeating: Int32(c), count: size >> 12)
+    areas[area].chunks.append(c)
+    return c
   }
 
   // MARK: What is known of a chunk's code
@@ -100,7 +128,9 @@ extension Core {
   }
 
   /// Where the maps of a chunk's units are counted from.
-  func mapBase(_ c: Int) -> UnsafePointer<UInt8> { chunks[c].saved?.maps ?? UnsafePointer(maps.base) }
+  func mapBase(_ c: Int) -> UnsafePointer<UInt8> {
+    chunks[c].saved?.maps ?? UnsafePointer(c == chunk ? maps.base : chunks[c].maps.base)
+  }
 
   /// Hands the emitters' notes over to the area.
   @inline(__always)

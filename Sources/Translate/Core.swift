@@ -36,29 +36,43 @@ struct Core {
   let codeSize: Int
   let domainMemory: UnsafeMutableRawPointer
   let domainsSize: Int
-  var domainsUsed = 4096
+  /// Bytes from the beginning that have been in use; `freeTables` are not any more.
+  var domainsUsed = Core.firstTable
+  var freeTables = FreeRanges()
   let entries: RuntimeEntries
   /// Told how much of code and domains is in use from now on.
   let willUse: (Int, Int) -> Void
+  let memory: CacheMemory?
   let decoder = Decoder()
 
   var hot: Emitter
   var cold: Emitter
   let hotNotes: UnsafeMutablePointer<UInt32>
   let coldNotes: UnsafeMutablePointer<UInt32>
+  /// Bytes from the beginning that have been in use; `freeCode` are not any more.
   var codeUsed = 0
+  var freeCode = FreeRanges()
+  /// Of those, bytes that still take memory, at most.
+  var keptCode = 0
   var chunks: [Chunk] = []
+  var freeChunks: [Int] = []
+  /// By page of the cache: the number of its chunk, -1: none.
+  let pageChunks: UnsafeMutablePointer<Int32>
   var areas: [Area] = []
   /// The area and the chunk that the emitters are in; chunk -1: none.
   var area = 0
   var chunk = -1
+  /// The instruction maps of that chunk.
+  var maps: Pool<UInt8>
+  let noMaps = Pool<UInt8>(capacity: 1)
+  var freeAreas: [Int] = []
 
   var domains: [Domain] = []
-  /// Tables of domains that are no more, by their size in entries.
-  var freeTables: [Int: [Int]] = [:]
+  var freeDomains: [Int] = []
   var heads = Pool<Head>(capacity: 4096)
+  var freeHeads = FreeRanges()
   var exits = Pool<Exit>(capacity: 4096)
-  var maps = Pool<UInt8>(capacity: 64 << 10)
+  var freeExits = FreeRanges()
   /// Heads to look at within one call of `translate`.
   var queue = Pool<UInt32>(capacity: 256)
   var returns = Pool<UInt32>(capacity: 64)
@@ -72,7 +86,7 @@ struct Core {
 
   init(
     code: UnsafeMutableRawPointer, codeSize: Int, domains: UnsafeMutableRawPointer, domainsSize: Int,
-    entries: RuntimeEntries, willUse: @escaping (Int, Int) -> Void
+    entries: RuntimeEntries, willUse: @escaping (Int, Int) -> Void, memory: CacheMemory?
   ) {
     precondition(codeSize >= 256 << 10 && codeSize <= Int(BIS_CODE_SIZE), "code cache of \(codeSize) bytes")
     self.code = code
@@ -81,25 +95,36 @@ struct Core {
     self.domainsSize = domainsSize
     self.entries = entries
     self.willUse = willUse
+    self.memory = memory
+    maps = noMaps
+    pageChunks = .allocate(capacity: codeSize / 4096 + 1)
+    pageChunks.initialize(repeating: -1, count: codeSize / 4096 + 1)
     hotNotes = .allocate(capacity: Self.reserve)
     coldNotes = .allocate(capacity: Self.reserve)
     hot = Emitter(at: code, programAddress: Self.codeBase, notes: hotNotes)
     cold = Emitter(at: code, programAddress: Self.codeBase, notes: coldNotes)
-    areas.append(Area(notes: Pool(capacity: 1), isMovable: false))
+    areas.append(Area(isMovable: false))
     exits.append(Exit(head: 0, patch: 0, next: 0, kind: .body))  // number 0 means none
   }
 
   func free() {
     heads.free()
     exits.free()
-    for c in chunks {
-      c.units.free()
-      c.pieces.free()
+    for c in chunks.indices where c != chunk {
+      chunks[c].units.free()
+      chunks[c].pieces.free()
+      chunks[c].maps.free()
     }
-    for a in areas { a.notes.free() }
+    if chunk >= 0 {
+      chunks[chunk].units.free()
+      chunks[chunk].pieces.free()
+      maps.free()
+    }
+    noMaps.free()
+    for a in areas { a.free() }
+    pageChunks.deallocate()
     hotNotes.deallocate()
     coldNotes.deallocate()
-    maps.free()
     queue.free()
     returns.free()
     for d in domains { d.slots.deallocate() }
@@ -199,14 +224,9 @@ struct Core {
     guard domains[d].contains(target) else { return constantIndirect(target, ticks: kind == .tick) }
     let h = headForExit(d, target)
     if heads[h].body != 0 { return entry(h, kind) }
-    let n = UInt32(exits.count)
-    if kind == .tick {
-      exits.append(Exit(head: UInt32(h), patch: patch, next: heads[h].pendingTick, kind: kind))
-      heads[h].pendingTick = n
-    } else {
-      exits.append(Exit(head: UInt32(h), patch: patch, next: heads[h].pendingBody, kind: kind))
-      heads[h].pendingBody = n
-    }
+    let next = kind == .tick ? heads[h].pendingTick : heads[h].pendingBody
+    let n = newExit(Exit(head: UInt32(h), patch: patch, next: next, kind: kind))
+    if kind == .tick { heads[h].pendingTick = n } else { heads[h].pendingBody = n }
     statistics.exits += 1
     queue.append(UInt32(h))
     let stub = cold.pc

@@ -18,21 +18,22 @@ extension Core {
       let h = Int(domains[d].slots[slot]) - 1
       // A unit is made from the page of its head and the one after it.
       guard heads[h].body != 0, heads[h].guest & ~0xFFF &+ 0x1000 >= low, heads[h].guest < high,
-        let u = unit(at: program(heads[h].body)), reaches(u, low, high)
+        let (c, u) = unitAndChunk(at: program(heads[h].body)), reaches(c, u, low, high)
       else { continue }
       try forgetHead(h, u)
     }
   }
 
   /// Was any byte of the unit in `[low, high)`?
-  private func reaches(_ u: Unit, _ low: UInt64, _ high: UInt64) -> Bool {
+  private func reaches(_ c: Int, _ u: Unit, _ low: UInt64, _ high: UInt64) -> Bool {
+    let maps = mapBase(c)
     var map = Int(u.map)
     var guest = heads[Int(u.head)].guest
     let mapEnd = map + Int(u.mapCount)
     while map < mapEnd {
       // (An instruction has at most 15 bytes; how many, the map does not say of the last one.)
       if guest &+ 15 > low && guest < high { return true }
-      guest = guest &+ UInt64(bitPattern: Self.readMap(maps.base, &map).guest)
+      guest = guest &+ UInt64(bitPattern: Self.readMap(maps, &map).guest)
     }
     return false
   }
@@ -53,9 +54,9 @@ extension Core {
   /// Was the translation at `guest` made from any byte of the page?
   func reaches(_ domain: DomainID, at guest: UInt64, page: UInt64) -> Bool {
     guard let h = findHead(Int(domain.number), guest), heads[h].body != 0,
-      let u = unit(at: program(heads[h].body))
+      let (c, u) = unitAndChunk(at: program(heads[h].body))
     else { return false }
-    return reaches(u, page, page &+ 0x1000)
+    return reaches(c, u, page, page &+ 0x1000)
   }
 
   private mutating func forgetHead(_ h: Int, _ u: Unit) throws(TranslateError) {
@@ -63,8 +64,7 @@ extension Core {
     breakpoints.drop(u.start, u.end)
     try enter(domains[Int(heads[h].domain)].area)
     let at = heads[h].body
-    let n = UInt32(exits.count)
-    exits.append(Exit(head: UInt32(h), patch: at + 1, next: heads[h].pendingBody, kind: .body))
+    let n = newExit(Exit(head: UInt32(h), patch: at + 1, next: heads[h].pendingBody, kind: .body))
     coldPieces.append(ColdPiece(start: offset(cold.pc), head: UInt32(h)))
     let stub = cold.pc
     emitExit(n)
@@ -77,14 +77,19 @@ extension Core {
     heads[h].body = 0
     heads[h].indirect = 0
     heads[h].tick = 0
+    areas[domains[Int(heads[h].domain)].area].deadUnits += 1
     statistics.forgotten += 1
   }
 
-  /// A domain is no more: nobody looks anything up there. Its table is used again; its code stays (`locate` works).
+  /// A domain is no more: nobody looks anything up there. Its table is used again; its code stays (`locate` works) until
+  /// its area is emptied (Flush.swift).
   mutating func dropDomain(_ domain: DomainID) {
     let d = Int(domain.number)
     guard domains[d].alive else { return }
     domains[d].alive = false
+    for slot in 0...domains[d].slotMask where domains[d].slots[slot] != 0 {
+      if heads[Int(domains[d].slots[slot]) - 1].body != 0 { areas[domains[d].area].deadUnits += 1 }
+    }
     recycleTable(domains[d].table, entries: domains[d].mask + 1)
     domains[d].slots.deallocate()
     domains[d].slots = .allocate(capacity: 1)

@@ -58,16 +58,10 @@ extension Core {
   }
 
   /// The chunk that contains a program-side address.
-  private func chunk(at host: UInt64) -> Int? {
+  func chunk(at host: UInt64) -> Int? {
     guard host >= Self.codeBase, host < Self.codeBase + UInt64(codeUsed) else { return nil }
-    let at = offset(host)
-    var low = 0
-    var high = chunks.count
-    while low < high {
-      let mid = (low + high) / 2
-      if chunks[mid].start <= at { low = mid + 1 } else { high = mid }
-    }
-    return low == 0 || at >= chunks[low - 1].end ? nil : low - 1
+    let c = Int(pageChunks[Int(offset(host)) >> 12])
+    return c < 0 ? nil : c
   }
 
   /// The unit whose hot code contains a program-side address.

@@ -112,15 +112,18 @@ extension Core {
     let layout = SnapshotLayout(header.counts)
     guard layout.size == bytes.count, samePages(header, base, layout, view) else { return false }
     let size = (Int(header.coldEnd) + 4095) & ~4095
-    guard codeSize - codeUsed >= size, reserveTable(d, Int(header.counts[Section.heads.rawValue])),
-      placeCode(header, base, layout)
+    guard codeFree - size >= shortage, reserveTable(d, Int(header.counts[Section.heads.rawValue])),
+      let start = takeCode(size)
     else { return false }
-    closeChunk()
+    guard placeCode(header, base, layout, at: start) else {
+      giveCode(start, size)
+      return false
+    }
+    leaveChunk()
     area = domains[d].area
-    let c = addChunk(size, cold: Int(header.coldStart))
+    let c = addChunk(at: start, size, cold: Int(header.coldStart))
     chunks[c].hotEnd = chunks[c].start + header.hotEnd
     chunks[c].coldEnd = chunks[c].start + header.coldEnd
-    chunk = -1
     chunks[c].saved = savedPart(header, base, layout)
     areas[area].loadedUnits = unitCount(c)
     areas[area].unitCount = unitCount(c)
@@ -159,22 +162,25 @@ extension Core {
 
   /// Room for all heads, so that loading never grows a table.
   private mutating func reserveTable(_ d: Int, _ count: Int) -> Bool {
-    while domains[d].mask < count * 2 {
-      do throws(TranslateError) { try growTable(d) } catch { return false }
+    var size = domains[d].mask + 1
+    while size <= count * 2 { size *= 2 }
+    if size > domains[d].mask + 1 {
+      do throws(TranslateError) { try growTable(d, to: size) } catch { return false }
     }
     while domains[d].slotMask < count * 2 { growSlots(d) }
     return true
   }
 
-  /// Copies the code to the end of the cache and corrects what leads elsewhere; false if something is out of reach.
-  private func placeCode(_ header: SnapshotHeader, _ base: UnsafeRawPointer, _ layout: SnapshotLayout) -> Bool {
-    let image = code + codeUsed
-    willUse(codeUsed + Int(header.coldEnd), domainsUsed)
+  /// Copies the code to its place in the cache and corrects what leads elsewhere; false if something is out of reach.
+  private func placeCode(
+    _ header: SnapshotHeader, _ base: UnsafeRawPointer, _ layout: SnapshotLayout, at start: Int
+  ) -> Bool {
+    let image = code + start
     (image + 64).copyMemory(from: base + layout[.hot], byteCount: Int(header.hotEnd) - 64)
     (image + Int(header.coldStart)).copyMemory(
       from: base + layout[.cold], byteCount: Int(header.coldEnd - header.coldStart))
     let fields = (base + layout[.outside]).assumingMemoryBound(to: UInt32.self)
-    let moved = Int32(codeUsed)
+    let moved = Int32(start)
     var far = false
     for i in 0..<Int(header.counts[Section.outside.rawValue]) {
       let p = image + Int(fields[i] & 0x7FFF_FFFF)
@@ -193,17 +199,18 @@ extension Core {
     return SavedPart(
       units: section(.units), pieces: section(.pieces),
       maps: (base + layout[.maps]).assumingMemoryBound(to: UInt8.self), outside: section(.outside),
-      across: section(.across), firstHead: UInt32(heads.count))
+      across: section(.across))
   }
 
   private mutating func loadHeads(
     _ d: Int, _ c: Int, _ header: SnapshotHeader, _ base: UnsafeRawPointer, _ layout: SnapshotLayout
   ) {
     let start = chunks[c].start
-    let first = heads.count
     let saved = (base + layout[.heads]).assumingMemoryBound(to: SavedHead.self)
     let count = Int(header.counts[Section.heads.rawValue])
-    heads.reserve(count)
+    let first = takeHeads(count)
+    areas[domains[d].area].headRuns.append((first, count))
+    chunks[c].saved?.firstHead = UInt32(first)
     for i in 0..<count {
       let s = saved[i]
       var h = Head(guest: domains[d].low + UInt64(s.guest), domain: UInt32(d))
@@ -211,7 +218,7 @@ extension Core {
       if s.body != 0 { h.body = s.body + start }
       if s.indirect != 0 { h.indirect = s.indirect + start }
       if s.tick != 0 { h.tick = s.tick + start }
-      heads.append(h)
+      heads[first + i] = h
       insertSlot(d, first + i)
       // The runtime asks for bodies so rarely that it may ask here once.
       if h.indirect != 0 { publish(first + i) }
@@ -223,10 +230,8 @@ extension Core {
     for i in 0..<exitCount {
       let s = savedExits[i]
       let h = first + Int(s.head)
-      let n = UInt32(exits.count)
       let next = s.isTick != 0 ? heads[h].pendingTick : heads[h].pendingBody
-      exits.append(
-        Exit(head: UInt32(h), patch: s.patch + start, next: next, kind: s.isTick != 0 ? .tick : .body))
+      let n = newExit(Exit(head: UInt32(h), patch: s.patch + start, next: next, kind: s.isTick != 0 ? .tick : .body))
       if s.isTick != 0 { heads[h].pendingTick = n } else { heads[h].pendingBody = n }
       (code + Int(start + s.number)).storeBytes(of: n, as: UInt32.self)
     }

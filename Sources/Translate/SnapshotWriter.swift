@@ -167,7 +167,7 @@ private struct SnapshotWriter {
       let was = Int64((core.code + Int(field)).loadUnaligned(as: Int32.self))
       var value = was + Int64(field) - Int64(at)
       let target = was + Int64(field) + 4
-      if !toGuest, target >= 0, target < Int64(core.codeUsed) {
+      if !toGuest, target >= 0, target < Int64(core.codeSize) {
         guard let inside = moved(UInt32(target)) else { return nil }
         value += Int64(inside) - target
         if (at < header.coldStart) != (inside < header.coldStart) { across.append(at | 0x8000_0000) }
@@ -236,7 +236,7 @@ private struct SnapshotWriter {
   private func savedExit(_ n: UInt32) -> SavedExit? {
     let e = core.exits[Int(n)]
     let stub = Int64((core.code + Int(e.patch)).loadUnaligned(as: Int32.self)) + Int64(e.patch) + 4
-    guard stub >= 0, stub < Int64(core.codeUsed), let patch = moved(e.patch), let number = moved(UInt32(stub) + 8)
+    guard stub >= 0, stub < Int64(core.codeSize), let patch = moved(e.patch), let number = moved(UInt32(stub) + 8)
     else { return nil }
     let p = core.code + Int(stub)
     guard (p + 7).load(as: UInt8.self) == 0xB9, (p + 8).loadUnaligned(as: UInt32.self) == n else { return nil }

@@ -80,7 +80,7 @@ struct Exit: BitwiseCopyable {
 }
 
 /// A piece of the code cache that belongs to one area: hot code from 64 bytes after `start`, cold from `coldStart`.
-/// Chunks do not overlap and are numbered by address.
+/// Chunks do not overlap; they begin and end at pages.
 struct Chunk {
   let start: UInt32
   let coldStart: UInt32
@@ -91,6 +91,8 @@ struct Chunk {
   /// In order of address. Those of a loaded chunk are read from its snapshot.
   var units: Pool<Unit>
   var pieces: Pool<ColdPiece>
+  /// Instruction maps of its units; stale while the emitters are in it.
+  var maps: Pool<UInt8>
   var saved: SavedPart?
 
   var hotStart: UInt32 { start + 64 }
@@ -108,9 +110,17 @@ struct SavedPart {
   var firstHead: UInt32 = 0
 }
 
-/// The code of one domain, or of all domains that are never saved (area 0).
+/// The code of one domain, or of several whose code is given back together (those of one process, say).
 struct Area {
   var chunks: [Int] = []
+  /// Its domains, with those that were dropped since it was empty last.
+  var domains: [Int] = []
+  /// Heads and exits of its domains; heads of loaded ones are `headRuns`.
+  var heads: Pool<UInt32>
+  var headRuns: [(start: Int, count: Int)] = []
+  var exits: Pool<UInt32>
+  /// Places of tables that its domains had before they grew, in bytes: some process may look there still.
+  var formerTables: [(start: Int, count: Int)] = []
   /// The chunk that new code goes to; -1: none yet.
   var open = -1
   /// RIP-relative fields, as in `Emitter.note`; those of loaded chunks are in their `saved`. There, fields from hot to
@@ -121,6 +131,21 @@ struct Area {
   /// Units that were loaded, and all units.
   var loadedUnits = 0
   var unitCount = 0
+  /// Units that nobody enters any more: forgotten ones, and those of dropped domains.
+  var deadUnits = 0
+
+  init(isMovable: Bool) {
+    heads = Pool(capacity: 64)
+    exits = Pool(capacity: 64)
+    notes = Pool(capacity: isMovable ? 1024 : 1)
+    self.isMovable = isMovable
+  }
+
+  func free() {
+    heads.free()
+    exits.free()
+    notes.free()
+  }
 }
 
 /// One contiguous piece of hot code: entries of one head, then its body.
@@ -129,7 +154,7 @@ struct Unit: BitwiseCopyable {
   var body: UInt32
   var end: UInt32
   var head: UInt32
-  /// Where its instruction map begins in `Core.maps`, and how many bytes it has.
+  /// Where its instruction map begins in the maps of its chunk, and how many bytes it has.
   var map: UInt64
   var mapCount: UInt32
 }

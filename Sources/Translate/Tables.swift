@@ -8,21 +8,37 @@ extension Core {
   @inline(__always)
   static func hash(_ guest: UInt64) -> Int { Int((guest &* 0x9E37_79B9_7F4A_7C15) >> 32) }
 
+  static let firstTable = 4096
+
   mutating func makeDomain(
-    low: UInt64, high: UInt64, movable: Bool, watching: Watching = .nothing
+    low: UInt64, high: UInt64, area: Int, watching: Watching = .nothing
   ) throws(TranslateError) -> DomainID {
-    precondition(!movable || watching == .nothing, "code that is saved watches nothing")
-    var size = 256
-    while size < 1 << 20 && UInt64(size) * 64 < high &- low { size *= 2 }
+    precondition(!areas[area].isMovable || watching == .nothing, "code that is saved watches nothing")
+    let size = Self.tableSize(high &- low)
     let table = try allocateTable(size)
-    let slots = UnsafeMutablePointer<UInt32>.allocate(capacity: 1024)
-    slots.initialize(repeating: 0, count: 1024)
-    if movable { areas.append(Area(notes: Pool(capacity: 1024), isMovable: true)) }
-    domains.append(
-      Domain(
-        low: low, high: high, area: movable ? areas.count - 1 : 0, watching: watching, table: table, mask: size - 1,
-        slots: slots, slotMask: 1023))
-    return DomainID(UInt32(domains.count - 1))
+    let slots = UnsafeMutablePointer<UInt32>.allocate(capacity: Self.firstSlots)
+    slots.initialize(repeating: 0, count: Self.firstSlots)
+    let new = Domain(
+      low: low, high: high, area: area, watching: watching, table: table, mask: size - 1, slots: slots,
+      slotMask: Self.firstSlots - 1)
+    let d = freeDomains.popLast() ?? domains.count
+    if d < domains.count {
+      domains[d].slots.deallocate()
+      domains[d] = new
+    } else {
+      domains.append(new)
+    }
+    areas[area].domains.append(d)
+    return DomainID(UInt32(d))
+  }
+
+  static let firstSlots = 1024
+
+  /// Entries of a new domain's table; it grows when it is half full.
+  static func tableSize(_ byteCount: UInt64) -> Int {
+    var size = 256
+    while size < 1 << 16 && UInt64(size) * 128 < byteCount { size *= 2 }
+    return size
   }
 
   func bounds(_ domain: DomainID) -> (low: UInt64, high: UInt64, watching: Watching) {
@@ -35,8 +51,8 @@ extension Core {
     return (Self.domainsBase + UInt64(d.table), UInt64(d.mask))
   }
 
-  private mutating func allocateTable(_ entries: Int) throws(TranslateError) -> Int {
-    if let at = freeTables[entries]?.popLast() { return at }
+  mutating func allocateTable(_ entries: Int) throws(TranslateError) -> Int {
+    if let at = freeTables.take(entries * 16) { return at }
     guard domainsUsed + entries * 16 <= domainsSize else { throw .domainsFull }
     let at = domainsUsed
     domainsUsed += entries * 16
@@ -64,10 +80,35 @@ extension Core {
   mutating func headForExit(_ d: Int, _ guest: UInt64) -> Int {
     if let h = findHead(d, guest) { return h }
     if domains[d].slotCount * 2 > domains[d].slotMask { growSlots(d) }
-    heads.append(Head(guest: guest, domain: UInt32(d)))
-    insertSlot(d, heads.count - 1)
+    let h = takeHeads(1)
+    heads[h] = Head(guest: guest, domain: UInt32(d))
+    areas[domains[d].area].heads.append(UInt32(h))
+    insertSlot(d, h)
     domains[d].slotCount += 1
-    return heads.count - 1
+    return h
+  }
+
+  /// Numbers of heads, in a row; what they hold is to be written.
+  mutating func takeHeads(_ count: Int) -> Int {
+    if let h = count == 1 ? freeHeads.takeOne() : freeHeads.take(count) { return h }
+    heads.reserve(count)
+    let first = heads.count
+    for _ in 0..<count { heads.append(Head(guest: 0, domain: 0)) }
+    return first
+  }
+
+  /// The exit's number.
+  mutating func newExit(_ e: Exit) -> UInt32 {
+    let n: Int
+    if let free = freeExits.takeOne() {
+      n = free
+      exits[n] = e
+    } else {
+      n = exits.count
+      exits.append(e)
+    }
+    areas[domains[Int(heads[Int(e.head)].domain)].area].exits.append(UInt32(n))
+    return UInt32(n)
   }
 
   func insertSlot(_ d: Int, _ h: Int) {
@@ -94,14 +135,14 @@ extension Core {
   /// Room for one more unit in the cache and in the domain's table, or an error before anything is changed.
   mutating func reserveSpace(_ d: Int) throws(TranslateError) {
     try enter(domains[d].area)
-    if domains[d].count * 2 > domains[d].mask { try growTable(d) }
+    if domains[d].count * 2 > domains[d].mask { try growTable(d, to: (domains[d].mask + 1) * 2) }
   }
 
-  mutating func growTable(_ d: Int) throws(TranslateError) {
+  mutating func growTable(_ d: Int, to size: Int) throws(TranslateError) {
     let old = domains[d].table
     let oldMask = domains[d].mask
-    let size = (oldMask + 1) * 2
     domains[d].table = try allocateTable(size)
+    areas[domains[d].area].formerTables.append((old, (oldMask + 1) * 16))
     domains[d].mask = size - 1
     domains[d].count = 0
     tableGeneration += 1
@@ -118,7 +159,7 @@ extension Core {
   /// Nobody reads this table any more: another domain may have it.
   mutating func recycleTable(_ at: Int, entries: Int) {
     (domainMemory + at).initializeMemory(as: UInt8.self, repeating: 0, count: entries * 16)
-    freeTables[entries, default: []].append(at)
+    freeTables.give(at, entries * 16)
   }
 
   /// Makes a head visible to the runtime, or updates its offsets: offsets first, then the address.

@@ -59,7 +59,7 @@ public enum EntryKind: UInt8, Sendable, BitwiseCopyable {
 }
 
 public enum TranslateError: Error, Equatable, Sendable {
-  /// The code cache is full: flush and start afresh.
+  /// The code cache is full: empty areas (`Translator.empty`) and try again.
   case cacheFull
   /// The area of domain tables is full.
   case domainsFull
@@ -106,6 +106,10 @@ public struct TranslateStatistics: Sendable {
   public var unsupported = 0
   /// Heads whose translation was forgotten because their code was written to.
   public var forgotten = 0
+  /// Bytes of the cache that were given back.
+  public var freedBytes = 0
+  /// How often all translations were given up.
+  public var flushes = 0
 }
 
 /// An instruction that is translated to a #UD special because bis cannot run it.
@@ -121,26 +125,68 @@ public final class Translator {
   /// `code` and `domains` are this process's writable mappings of BIS_CODE and BIS_DOMAINS (both zero-filled),
   /// from their beginnings; sizes may be smaller than the program-side ranges.
   ///
-  /// - Parameter willUse: told, before they are touched, how many bytes of code and of domains are in use from now on.
+  /// - Parameters:
+  ///   - willUse: told, before they are touched, how many bytes of code and of domains have been in use from now on.
+  ///   - memory: takes memory back that is in use no more.
   public init(
     code: UnsafeMutableRawPointer, codeSize: Int, domains: UnsafeMutableRawPointer, domainsSize: Int,
-    entries: RuntimeEntries, willUse: @escaping (_ code: Int, _ domains: Int) -> Void = { _, _ in }
+    entries: RuntimeEntries, willUse: @escaping (_ code: Int, _ domains: Int) -> Void = { _, _ in },
+    memory: CacheMemory? = nil
   ) {
     core = Core(
-      code: code, codeSize: codeSize, domains: domains, domainsSize: domainsSize, entries: entries, willUse: willUse)
+      code: code, codeSize: codeSize, domains: domains, domainsSize: domainsSize, entries: entries, willUse: willUse,
+      memory: memory)
   }
 
   deinit { core.free() }
 
-  /// A new domain for guest addresses [low, high), with an empty hash table. A movable one has code chunks of its own
-  /// (64 KiB or more of address space) and can be saved and loaded as a snapshot.
+  /// A new domain for guest addresses [low, high), with an empty hash table. A movable one has an area of its own and can
+  /// be saved and loaded as a snapshot.
   ///
-  /// - Parameter watching: which accesses to memory its code asks the runtime about (Watch.swift).
+  /// - Parameters:
+  ///   - area: where its code goes, if it is not movable; nil: to where that of all such domains goes.
+  ///   - watching: which accesses to memory its code asks the runtime about (Watch.swift).
   public func makeDomain(
-    low: UInt64, high: UInt64, movable: Bool = false, watching: Watching = .nothing
+    low: UInt64, high: UInt64, movable: Bool = false, area: AreaID? = nil, watching: Watching = .nothing
   ) throws(TranslateError) -> DomainID {
-    try core.makeDomain(low: low, high: high, movable: movable, watching: watching)
+    let place = movable ? makeArea(movable: true) : area ?? AreaID(0)
+    do throws(TranslateError) {
+      return try core.makeDomain(low: low, high: high, area: place.number, watching: watching)
+    } catch {
+      if movable { dropArea(place) }
+      throw error
+    }
   }
+
+  // MARK: Areas (Flush.swift)
+
+  /// A new area: code that is given back together. It takes 64 KiB or more as soon as there is some.
+  public func makeArea(movable: Bool = false) -> AreaID { AreaID(core.makeArea(movable: movable)) }
+
+  public func area(of domain: DomainID) -> AreaID { core.area(of: domain) }
+
+  /// Forgets all translations of an area, or of all areas (nil); their memory is used again. Its domains stay, with empty
+  /// tables at other places perhaps: ask `tableInfo` again.
+  ///
+  /// Nobody may stand in that code, go on there, or have any of its addresses in a table.
+  public func empty(_ area: AreaID?) {
+    if let area { core.emptyArea(area.number) } else { core.emptyAll() }
+  }
+
+  /// The same, and the area and its domains are no more.
+  public func dropArea(_ area: AreaID) { core.dropArea(area.number) }
+
+  public func usage(_ area: AreaID) -> AreaUsage { core.usage(area.number) }
+
+  /// Cache or tables are nearly full: time to drop and to empty areas.
+  public var isShort: Bool { core.isShort }
+  /// So much is free that nothing more need be dropped.
+  public var hasPlenty: Bool { core.hasPlenty }
+  /// Bytes of an area from which on it is worth to be emptied, if most of it is dead.
+  public var worthEmptying: Int { core.shortage }
+
+  /// Which entry of a head is at `host`: where a process is about to go on.
+  public func entry(at host: UInt64) -> (domain: DomainID, guest: UInt64, kind: EntryKind)? { core.entry(at: host) }
 
   /// What `makeDomain` was told.
   public func bounds(_ domain: DomainID) -> (low: UInt64, high: UInt64, watching: Watching) { core.bounds(domain) }
@@ -218,7 +264,8 @@ public final class Translator {
     core.reaches(domain, at: guest, page: page)
   }
 
-  /// Forgets a domain that no process has any more. Its code stays where it is (`locate` still works).
+  /// Forgets a domain that no process has any more. Its code stays where it is (`locate` still works) until its area is
+  /// emptied.
   public func dropDomain(_ domain: DomainID) { core.dropDomain(domain) }
 
   // MARK: Breakpoints (Breakpoints.swift)

@@ -47,7 +47,8 @@ struct StatsCommand: ParsableCommand {
       ("indirect.misses", "indirect targets not in the fast table"), ("units", "units translated"),
       ("units.instructions", "  their instructions"), ("units.guest-bytes", "  bytes of the program"),
       ("units.hot-bytes", "  bytes of translated code"), ("units.cold-bytes", "  bytes of exits and stubs"),
-      ("links", "direct branches linked"),
+      ("links", "direct branches linked"), ("cache.freed-bytes", "bytes of the code cache given back"),
+      ("cache.flushes", "  times that all translations went"),
     ]
     return [["RECORDER", "COUNT"]] + rows.compactMap { key, text in counters[key].map { [text, String($0)] } }
   }

@@ -244,7 +244,8 @@ class Runner:
         elsewhere = os.path.join(place, "elsewhere")
         os.makedirs(elsewhere)
         replayed = run([*self.isolate, self.bis, "replay", "-a", "--all", "--checksum-verbose", moved], elsewhere,
-                       {"PATH": "/usr/bin:/bin", "HOME": elsewhere, "XDG_CACHE_HOME": os.path.join(self.work, "cache")}, timeout)
+                       {"PATH": "/usr/bin:/bin", "HOME": elsewhere, "XDG_CACHE_HOME": os.path.join(self.work, "cache"),
+                        **{name: value for name, value in row.env.items() if name.startswith("BIS_")}}, timeout)
         result.seconds["replayed"] = replayed.seconds
         replayed.err, messages = split_messages(replayed.err)
         problems = compare("replay", recorded, replayed, row)

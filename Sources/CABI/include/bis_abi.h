@@ -191,7 +191,7 @@ struct bis_turn {
 };
 enum bis_pinning { BIS_PIN_OFF = 0, BIS_PIN_ON = 1, BIS_PIN_NEVER = 2 };
 
-// Replay under a debugger: where to stop (REASON_DEBUG). 144 bytes, all 0 when nobody debugs.
+// Replay under a debugger: where to stop (REASON_DEBUG). 144 bytes, but for `stale_targets` all 0 when nobody debugs.
 struct bis_debug {
   uint64_t flags;            // enum bis_debug_flags
   uint64_t ticks;            // BIS_DEBUG_TICKS: stop when this many ticks are done, before an event that happens there
@@ -199,7 +199,8 @@ struct bis_debug {
   uint64_t hits;             // BIS_DEBUG_COLLECT: breakpoints met, and where the last one was
   uint64_t hit_event, hit_ticks, hit_rip;
   uint64_t touched, touched_address; // BIS_DEBUG_TOUCHED: index of the watched range, and where in it
-  uint64_t reserved[9];
+  uint64_t stale_targets;    // (always) translations went away while it stood still: looked-up targets are forgotten on its way out
+  uint64_t reserved[8];
 };
 enum bis_debug_flags {
   BIS_DEBUG_STEP = 1,        // stop on the way back to program code

@@ -30,8 +30,7 @@ extension RecordSession {
     var guest = p.control.rip
     var kind = why == BIS_REASON_MISS ? EntryKind.body : .indirect
     if why == BIS_REASON_EXIT_DIRECT {
-      let target = region.translator.exitTarget(UInt32(truncatingIfNeeded: p.control.arguments[0]))
-      (guest, kind) = (target.guest, target.kind)
+      (guest, kind) = p.guest.exitTarget()
     }
     // A unit is made from the page of its head and the one after it.
     let low = guest & ~0xFFF, high = low + 0x2000

@@ -56,6 +56,7 @@ func garbage() {
     }
   }
   full(bytes)
+  emptied(bytes)
   print("garbage: \(units) units, \(compared) decodes compared")
 }
 
@@ -77,6 +78,62 @@ private func compareDecoders(_ raw: UnsafeRawBufferPointer) -> Int {
     )
   }
   return raw.count
+}
+
+/// A small cache goes on for ever when its areas are emptied, dropped and loaded again.
+private func emptied(_ bytes: [UInt8]) {
+  let e = h_entries()
+  bytes.withUnsafeBytes { raw in
+    memset0(h_domains(), Int(h_domains_size()))
+    let t = Translator(
+      code: h_code(), codeSize: 1 << 20, domains: h_domains(), domainsSize: 1 << 20,
+      entries: RuntimeEntries(
+        syscall: e.syscall, special: e.special, exitDirect: e.exit_direct, indirectMiss: e.miss, expired: e.expired))
+    let base: UInt64 = 0x10000
+    let view = CodeView(base: base, bytes: raw)
+    let kept = try! t.makeDomain(low: base, high: base + 0x4000, area: t.makeArea())
+    var flushes = 0
+    func translate(_ d: DomainID, _ guest: UInt64) -> UInt64 {
+      if let host = try? t.translate(d, at: guest, kind: .indirect, view: view, lookahead: 0) { return host }
+      t.empty(nil)
+      flushes += 1
+      return try! t.translate(d, at: guest, kind: .indirect, view: view, lookahead: 0)
+    }
+    for round in 0..<6 {
+      for i in 0..<0x2000 {
+        let guest = base + UInt64(i)
+        let host = translate(kept, guest)
+        check(t.entry(at: host)?.guest == guest && t.entry(at: host)?.kind == .indirect, "entry in round \(round)")
+        check(t.lookup(kept, at: guest, kind: .indirect) == host, "lookup in round \(round)")
+      }
+    }
+    check(flushes >= 5, "\(flushes) flushes")
+    t.empty(nil)
+    // Domains and areas that come and go; a saved one comes back each time.
+    var saved: [UInt8] = []
+    for round in 0..<300 {
+      let area = t.makeArea()
+      let own = try! t.makeDomain(low: base, high: base + 0x4000, area: area)
+      let movable = try! t.makeDomain(low: base, high: base + 0x4000, movable: true)
+      let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(saved.count, 1), alignment: 64)
+      buffer.copyBytes(from: saved)
+      if round > 0 {
+        check(t.load(movable, from: UnsafeRawBufferPointer(buffer), key: 7, view: view), "load in round \(round)")
+      }
+      for i in 0..<60 {
+        let guest = base + UInt64(i * 16 + round % 16)
+        _ = try! t.translate(own, at: guest, kind: .body, view: view)
+        let host = try! t.translate(movable, at: guest, kind: .tick, view: view)
+        check(t.domain(ofBody: t.lookup(movable, at: guest, kind: .body)!) == movable, "domain in round \(round)")
+        check(t.locate(host: host) != nil, "no place in round \(round)")
+      }
+      if round % 32 == 0 { saved = t.snapshot(movable, key: 7, view: view) ?? saved }
+      t.dropArea(area)
+      t.dropArea(t.area(of: movable))
+      buffer.deallocate()
+      check(!t.isShort, "short in round \(round)")
+    }
+  }
 }
 
 /// A small cache and a small table area run out as errors, and a small table grows.
