@@ -341,7 +341,8 @@ S
 JOB_RUN = "/usr/bin/python3 drive.py bash --norc -i; cat text; for t in t1 t2 t3; do $BIS replay -a --all $t >out 2>err; echo $t $?; done"
 
 STRACE_FOLLOW = r"""strace -f -o log bash -c 'ls / | wc -l; (exit 3)'; echo $?; grep -c ' execve(' log; grep -c ' exited with' log
-(sleep 0.5; exit 4) & p=$!; sleep 0.2; strace -o log2 -p $p 2>/dev/null; wait $p; echo $?; grep -c 'exited with 4' log2"""
+(for i in {1..400}; do [[ -s log2 ]] && break; sleep 0.05; done; exit 4) & p=$!
+strace -o log2 -p $p 2>/dev/null; wait $p; echo $?; grep -c 'exited with 4' log2"""
 
 # gdb starts a program with threads, stops in both, steps, looks, changes, calls; then lets go of one that it has attached to.
 GDB_PROGRAM = r"""cat > main.c <<'S'
