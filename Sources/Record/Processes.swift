@@ -14,6 +14,7 @@ extension RecordSession {
     static let vm: UInt64 = 0x100
     static let vfork: UInt64 = 0x4000
     static let parentSetTID: UInt64 = 0x10_0000
+    static let files: UInt64 = 0x400
     static let thread: UInt64 = 0x1_0000
     static let setTLS: UInt64 = 0x8_0000
     static let sigHand: UInt64 = 0x800
@@ -68,6 +69,7 @@ extension RecordSession {
     }
     p.forkFlags = c[0]
     rings.expectSeveralProcesses()
+    if c[0] & Clone.files != 0 { block.pointee.plain_changes = UInt32(BIS_PLAIN_NEVER) }
     p.control.answers[0] = c[0] & ~(Clone.untraced | (sharesMemory ? 0 : Clone.childClearTID))
     p.control.answers[1] = c[2]
     p.control.answers[2] = c[3]
@@ -97,6 +99,7 @@ extension RecordSession {
     let block = control.block
     guard c[0] & Clone.vm != 0, c[0] & Clone.sigHand != 0 else { return try finish(p, call, -22) }
     guard p.vforkParents.isEmpty, c[0] & Clone.pidFD == 0 else { return try finish(p, call, -11) }
+    if c[0] & Clone.files == 0 { block.pointee.plain_changes = UInt32(BIS_PLAIN_NEVER) }
     guard let index = control.freeThread() else {
       warn(
         "\(p.executable) (pid \(p.guest.pid)) has \(BIS_MAX_THREADS) threads: more are not supported in this "
@@ -210,6 +213,7 @@ extension RecordSession {
     q.filtersAllThreads = p.filtersAllThreads
     slot.control.block.pointee.seccomp = p.control.block.pointee.seccomp
     inheritShared(q, from: p)
+    if c[0] & Clone.files != 0 { slot.control.block.pointee.plain_changes = UInt32(BIS_PLAIN_NEVER) }
     let control = slot.control
     if c[1] != 0 { control.gpr[4] = c[1] }
     if c[0] & Clone.setTLS != 0 { control.block.pointee.fs_base = c[4] }

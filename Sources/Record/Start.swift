@@ -140,6 +140,7 @@ extension RecordSession {
     block.pointee.in_syscall = 0
     block.pointee.pinned = 0
     block.pointee.seccomp = 0
+    block.pointee.plain_changes = 0
     block.pointee.traced = 0
     block.pointee.debug = bis_debug()
     p.publishViews()

@@ -95,7 +95,9 @@ RT static int64_t local_madvise(control *c, const uint64_t a[6], struct bis_loca
 }
 
 RT_INLINE void note_descriptor(control *c, int64_t fd, uint8_t which) {
-  if (fd >= 0 && fd < 1024) c->std_fd[fd] = which;
+  if (fd < 0 || fd >= 1024) return;
+  c->std_fd[fd] = which;
+  c->plain_fd[fd] = 0;
 }
 RT_INLINE uint8_t standard_stream(const control *c, uint64_t fd) {
   return fd < 1024 ? c->std_fd[fd] : 0;
@@ -104,7 +106,8 @@ RT_INLINE uint8_t standard_stream(const control *c, uint64_t fd) {
 RT static int64_t local_close_range(control *c, const uint64_t a[6], uint32_t nr) {
   int64_t result = native(nr, a);
   if (result == 0 && !(a[2] & 4 /* CLOSE_RANGE_CLOEXEC */))
-    for (uint64_t fd = a[0]; fd <= a[1] && fd < 1024; fd++) c->std_fd[fd] = 0;
+    for (uint64_t fd = a[0]; fd <= a[1] && fd < 1024; fd++) note_descriptor(c, (int64_t)fd, 0);
+  if (a[2] & 2 /* CLOSE_RANGE_UNSHARE */) c->plain_changes = BIS_PLAIN_NEVER;
   return result;
 }
 

@@ -112,17 +112,24 @@ RT void bis_vfork_child(control *c) {
   traced_event(c);
 }
 
+RT_INLINE void forget_plain(control *c) {
+  if (c->plain_changes != BIS_PLAIN_NEVER) c->plain_changes = 0;
+}
+
 /// What a vfork child changes in the control block but not in its parent: descriptors, signal handlers, the alternate
+
 /// stack. (Memory it shares; these it has copies of.)
 struct own_state { uint8_t streams[1024]; struct bis_sigaction actions[65]; uint64_t altstack[3]; };
 
-RT static void save_own(const control *c, struct own_state *s) {
+RT static void save_own(control *c, struct own_state *s) {
   copy_bytes(s->streams, c->std_fd, sizeof s->streams);
+  forget_plain(c);
   copy_bytes(s->actions, c->actions, sizeof s->actions);
   copy_bytes(s->altstack, &c->altstack_sp, sizeof s->altstack);
 }
 RT static void restore_own(control *c, const struct own_state *s) {
   copy_bytes(c->std_fd, s->streams, sizeof s->streams);
+  forget_plain(c);
   copy_bytes(c->actions, s->actions, sizeof s->actions);
   copy_bytes(&c->altstack_sp, s->altstack, sizeof s->altstack);
 }
@@ -412,7 +419,8 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     struct bis_file_change file;
     int shared = bis_shared_arguments(c, nr, a);
     file.known = 0;
-    if (((const volatile struct bis_shared *)c->stamp_address)->file_changes) bis_before_file_change(c, nr, a, &file);
+    uint32_t mapped = ((const volatile struct bis_shared *)c->stamp_address)->file_changes;  // 0: no file
+    if (mapped) bis_before_file_change(c, nr, a, &file);
     if (plan.klass == BIS_CLASS_LOCAL && (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV))
       flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
     // A page may go while the call begins or waits. Nothing has happened then (what calls write is pinned before).
@@ -426,7 +434,9 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       bis_record_settle(c);
       return;
     }
+    if (mapped && result >= 0) bis_opened(c, nr, a, result, mapped);
     if (nr == 203 || nr == 204) bis_affinity_called(c, nr, a, result);
+    if (nr == 272 /* unshare */ && a[0] & 0x400 /* CLONE_FILES */) c->plain_changes = BIS_PLAIN_NEVER;
   }
   if (result == -ERESTARTSYS_) {
     interrupted(c, d);

@@ -76,9 +76,10 @@ int bis_touches_shared(const control *c, uint64_t low, uint64_t high);
 int bis_shared_arguments(const control *c, uint32_t nr, const uint64_t a[6]);
 void bis_bring_pages(control *c, uint32_t nr, const uint64_t a[6], int whole, uint32_t pin); // whole: all shared mappings
 // Files that are mapped (shared.c). What a call changes, asked before it is made.
-struct bis_file_change { uint32_t known, changes; // known: 1 the file, 2 the supervisor was told
+struct bis_file_change { uint32_t known, changes; // known: 1 the file, 2 the supervisor was told, 3 nobody has mapped it
                                  uint64_t device, inode; };
 void bis_before_file_change(control *c, uint32_t nr, const uint64_t a[6], struct bis_file_change *f);
+void bis_opened(control *c, uint32_t nr, const uint64_t a[6], int64_t fd, uint32_t changes);
 void bis_after_file_change(control *c, uint32_t nr, const uint64_t a[6], struct bis_file_change *f, int64_t result);
 // Threads (threads.c).
 RT_INLINE int has_others(const control *c) { return c->turn.count > 1 && c->vfork_depth == 0; }

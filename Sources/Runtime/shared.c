@@ -39,7 +39,7 @@ RT void bis_bring_pages(control *c, uint32_t nr, const uint64_t a[6], int whole,
 // Files that are mapped: calls that change them change memory
 // ---------------------------------------------------------------------------------------------
 
-enum { CWD = -100, O_TRUNC_ = 01000, NONE = 0, DESCRIPTOR = 1, PATH = 2 };
+enum { CWD = -100, O_CREAT_ = 0100, O_EXCL_ = 0200, O_TRUNC_ = 01000, O_PATH_ = 010000000, NONE = 0, DESCRIPTOR = 1, PATH = 2 };
 struct target { int kind; int64_t fd; uint64_t path; };
 
 RT_INLINE const volatile struct bis_shared *everybody(const control *c) {
@@ -83,30 +83,75 @@ RT static void tell(control *c, uint32_t nr, const uint64_t a[6], const struct b
   bis_trap(c, BIS_REASON_FILE);
 }
 
+/// Most calls write to what nobody has mapped, again and again: that is found out once for a descriptor, until it is closed
+/// or replaced (local.c) or somebody maps another file.
+RT_INLINE int is_plain(const control *c, int64_t fd, uint32_t changes) {
+  return fd >= 0 && fd < 1024 && c->plain_changes == changes && c->plain_fd[fd];
+}
+RT static void note_plain(control *c, const struct target *t, uint32_t changes) {
+  if (t->kind != DESCRIPTOR || t->fd < 0 || t->fd >= 1024 || c->plain_changes == BIS_PLAIN_NEVER) return;
+  if (c->plain_changes != changes) {
+    zero_words(c->plain_fd, sizeof c->plain_fd / 8);
+    c->plain_changes = changes;
+  }
+  c->plain_fd[t->fd] = 1;
+}
+
+/// A call has opened `fd`; file_changes was `changes` before. Nobody has mapped a file that is new.
+RT void bis_opened(control *c, uint32_t nr, const uint64_t a[6], int64_t fd, uint32_t changes) {
+  uint64_t flags = nr == 2 ? a[1] : nr == 257 ? a[2] : 0;
+  struct target t = {DESCRIPTOR, fd, 0};
+  if ((flags & (O_CREAT_ | O_EXCL_ | O_PATH_)) == (O_CREAT_ | O_EXCL_) && everybody(c)->file_changes == changes)
+    note_plain(c, &t, changes);
+}
+
+/// What file it is; 0: none that can be mapped.
+RT static int find_file(const struct target *t, struct bis_file_change *f, int *exists) {
+  uint64_t status[18];
+  long r = t->kind == DESCRIPTOR ? bis_raw6(5 /* fstat */, t->fd, (long)status, 0, 0, 0, 0)
+                                 : bis_raw6(262 /* newfstatat */, t->fd, (long)t->path, (long)status, 0, 0, 0);
+  *exists = r >= 0;
+  if (r < 0 || ((uint32_t)status[3] & 0170000) != 0100000) return 0;
+  f->device = status[0];
+  f->inode = status[1];
+  return 1;
+}
+
 /// Before a call is made: who has the file mapped gives the pages away, and nobody gets them until it is done.
 RT void bis_before_file_change(control *c, uint32_t nr, const uint64_t a[6], struct bis_file_change *f) {
   const volatile struct bis_shared *s = everybody(c);
-  uint64_t status[18];
+  int exists;
   f->known = 0;
   f->changes = s->file_changes;
   if (!f->changes) return;  // (nobody has mapped a file so far)
   struct target t = changed_file(nr, a);
   if (t.kind == NONE) return;
-  long r = t.kind == DESCRIPTOR ? bis_raw6(5 /* fstat */, t.fd, (long)status, 0, 0, 0, 0)
-                                : bis_raw6(262 /* newfstatat */, t.fd, (long)t.path, (long)status, 0, 0, 0);
-  if (r < 0 || ((uint32_t)status[3] & 0170000) != 0100000) return;
+  if (t.kind == DESCRIPTOR && is_plain(c, t.fd, f->changes)) {
+    f->known = 3;
+    return;
+  }
+  if (!find_file(&t, f, &exists)) {
+    if (exists) note_plain(c, &t, f->changes);
+    return;
+  }
   f->known = 1;
-  f->device = status[0];
-  f->inode = status[1];
   if (is_listed(s, f->device, f->inode)) {
     tell(c, nr, a, f, BIS_FILE_BEFORE, 0);
     f->known = 2;
+  } else {
+    note_plain(c, &t, f->changes);
   }
 }
 
 RT void bis_after_file_change(control *c, uint32_t nr, const uint64_t a[6], struct bis_file_change *f, int64_t result) {
   if (!f->known) return;
   const volatile struct bis_shared *s = everybody(c);
+  if (f->known == 3) {
+    if (s->file_changes == f->changes) return;
+    struct target t = changed_file(nr, a);
+    int exists;
+    if (!find_file(&t, f, &exists)) return;
+  }
   // (or it was mapped in the meantime)
   if (f->known == 2 || (s->file_changes != f->changes && is_listed(s, f->device, f->inode)))
     tell(c, nr, a, f, BIS_FILE_AFTER, result);

@@ -292,8 +292,13 @@ struct bis_control {
   uint32_t traced;             // record: enum bis_traced; the supervisor may set it at any instruction
   struct { uint64_t low, high; } shared[BIS_MAX_SHARED]; // (right behind traced)
   uint64_t seccomp;            // record: the current thread's newest filter (its address in BIS_FILTERS); enum bis_seccomp
+  // Descriptors that are known to be no file which anybody has mapped (record; Sources/Runtime/shared.c).
+  uint32_t plain_changes;      // as long as bis_shared.file_changes is this; 0: none is known; BIS_PLAIN_NEVER
+  uint32_t plain_reserved;
+  uint8_t plain_fd[1024];
   struct bis_thread threads[BIS_MAX_THREADS];
 };
+#define BIS_PLAIN_NEVER 0xFFFFFFFF // threads or processes share descriptors in ways that the runtime does not follow
 _Static_assert(sizeof(struct bis_thread) == 512, "bis_thread");
 _Static_assert(sizeof(struct bis_turn) == 256, "bis_turn");
 _Static_assert(__builtin_offsetof(struct bis_control, turn) == 0x5400, "turn");
