@@ -85,6 +85,6 @@ os.kill(pid, signal.SIGTERM)
 print("still running" in until(fd, b"trace:"))
 end("waits", pid, fd)
 P
-python3 s.py; timeout 1 $BIS record -o t -- sh -c 'trap "echo caught; exit 5" TERM; while :; do sleep 0.05; done'; echo $?; $BIS replay -a --all t; echo $?"""
+python3 s.py; timeout 3 $BIS record -o t -- sh -c 'trap "echo caught; exit 5" TERM; while :; do sleep 0.05; done'; echo $?; $BIS replay -a --all t; echo $?"""
 RELAYED_EXPECT = ("^counts 4 4 complete\nhangup 6 6 complete\ncomputes 143 143 complete\nstops 143 143 complete\ngroup 7 7 complete\n"
                   "True\nwaits 0 0 complete\ncaught\n124\ncaught\n5\n")

@@ -116,7 +116,7 @@ func expectPrefix(_ found: [Event], of events: [Event], sourceLocation: SourceLo
   @Test func `an event that nobody will complete is taken back`() throws {
     var random = Random(23)
     let events = randomEvents(&random, count: 60, effects: 6, payload: 900)
-    let parts = segments(of: events, segment: 1024)
+    let parts = segments(of: events, segment: 2048)
     var cuts = 0
     for count in 1..<parts.count {
       let scratch = Scratch()
@@ -129,7 +129,7 @@ func expectPrefix(_ found: [Event], of events: [Event], sourceLocation: SourceLo
       cuts += writer.openEffects > 0 ? 1 : 0
       try writer.dropOpenEvent(encoder: &encoder)
       #expect(writer.openEffects == 0)
-      for part in segments(of: Array(events[Int(writer.eventCount)...]), segment: 1024) {
+      for part in segments(of: Array(events[Int(writer.eventCount)...]), segment: 2048) {
         try part.withBytes { (bytes) throws(TraceError) in try writer.append(bytes, encoder: &encoder) }
       }
       let size = try writer.finish(encoder: &encoder)
