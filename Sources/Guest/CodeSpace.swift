@@ -68,7 +68,12 @@ public final class CodeSpace {
   var isFlushing = false
   private var unitsAtFlush = 0
   let translator: Translator
-  init(translator: Translator) { self.translator = translator }
+  /// What the translator writes to, for as long as a process of the session is known.
+  private let region: Region
+  init(_ region: Region) {
+    self.region = region
+    translator = region.translator
+  }
 
   /// The range for `[low, high)` mapped from byte `offset` of file number `file`, whose copy is at `path`.
   public func fileRange(

@@ -61,7 +61,7 @@ public final class Region {
   }()
 
   /// The code of a session's processes; one for each region.
-  public func makeCodeSpace() -> CodeSpace { CodeSpace(translator: translator) }
+  public func makeCodeSpace() -> CodeSpace { CodeSpace(self) }
 
   private static func map(_ fd: Int32, _ offset: Int, _ length: Int) throws(Errno) -> Mapping {
     try Mapping.map(fd: fd, offset: offset, length: length, protection: [.read, .write], shared: true, at: nil)

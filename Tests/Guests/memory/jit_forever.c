@@ -1,6 +1,6 @@
 // Code that is written, run and written over for as long as it lasts, by several threads and by children of theirs: more
 // translations than the cache has room for.
-// bis: env=BIS_CODE_LIMIT=2
+// bis: env=BIS_CODE_LIMIT=1
 // bis: libs=-pthread
 #include <pthread.h>
 #include <stdint.h>
