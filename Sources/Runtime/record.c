@@ -117,7 +117,6 @@ RT_INLINE void forget_plain(control *c) {
 }
 
 /// What a vfork child changes in the control block but not in its parent: descriptors, signal handlers, the alternate
-
 /// stack. (Memory it shares; these it has copies of.)
 struct own_state { uint8_t streams[1024]; struct bis_sigaction actions[65]; uint64_t altstack[3]; };
 
