@@ -32,6 +32,9 @@ public func tscFrequency(from begin: TimePoint, to end: TimePoint) -> Double? {
   return Double(end.tsc - begin.tsc) * 1e9 / Double(end.monotonicNanoseconds - begin.monotonicNanoseconds)
 }
 
+/// Nanoseconds since some moment in the past. clock_gettime(2), CLOCK_MONOTONIC
+public func monotonicNanoseconds() -> UInt64 { nanoseconds(CLOCK_MONOTONIC) }
+
 private func nanoseconds(_ clock: clockid_t) -> UInt64 {
   var time = timespec()
   clock_gettime(clock, &time)

@@ -118,11 +118,7 @@ final class SignalRelay: Sendable {
     return false
   }
 
-  private static func now() -> Int {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
-  }
+  private static func now() -> Int { Int(monotonicNanoseconds() / 1_000_000) }
 }
 
 /// A signal for the whole process waits to be delivered.

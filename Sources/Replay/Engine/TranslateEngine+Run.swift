@@ -129,22 +129,15 @@ extension TranslateEngine {
     }
     focus.eventLimit = event
     control.setTicks(target: debug.pointee.tick_target)
-    let began = nanoseconds()
+    let began = monotonicNanoseconds()
     let stop = try runOn(from: start)
-    let took = max(nanoseconds() - began, 1000)
+    let took = max(monotonicNanoseconds() - began, 1000)
     // About 50 ms between looks at the world.
     let done = position.ticks - now
     if done > 1000 { chunkTicks = min(max(done * 50_000_000 / took, 1 << 14), 1 << 32) }
     control.block.pointee.debug.flags &= ~UInt64(BIS_DEBUG_TICKS.rawValue | BIS_DEBUG_EVENT.rawValue)
     focus.eventLimit = nil
     return stop
-  }
-
-  private func nanoseconds() -> UInt64 { clock_gettime_nsec_np() }
-  private func clock_gettime_nsec_np() -> UInt64 {
-    var t = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &t)
-    return UInt64(t.tv_sec) * 1_000_000_000 + UInt64(t.tv_nsec)
   }
 
   /// Lets the process go on until something is to be reported.

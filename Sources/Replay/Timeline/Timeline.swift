@@ -3,8 +3,8 @@
 // Going back is: restore the checkpoint before, run forward. Long runs are made of chunks with a checkpoint after each,
 // so that the next way back is short.
 
-import Glibc
 public import Guest
+public import Linux
 
 /// Where a movement ended.
 public enum Arrival: Equatable, Sendable {
@@ -248,13 +248,6 @@ public final class Timeline {
     ladder.remove(id)
     engine.discard(id)
   }
-}
-
-/// Nanoseconds since some moment in the past.
-public func monotonicNanoseconds() -> UInt64 {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
 extension Stop {
