@@ -61,7 +61,9 @@ private func reported(_ tid: ThreadID, _ status: WaitStatus) -> HaltedThread {
   return .reported(r, status)
 }
 
-private func report(of tid: ThreadID) -> WaitStatus? {
+/// What a thread that must stop soon reports; nil when it does not (a leader that has ended before its other threads never
+/// will).
+public func report(of tid: ThreadID) -> WaitStatus? {
   let begin = Machine.tsc()
   while Machine.tsc() &- begin < patience {
     if let status = try? poll(for: tid) { return status }
@@ -72,18 +74,12 @@ private func report(of tid: ThreadID) -> WaitStatus? {
 
 /// A leader that has ended before its other threads.
 private func isZombie(_ tid: ThreadID) -> Bool {
-  guard let text = try? readFile("/proc/\(tid)/status") else { return true }
-  return text.split(separator: 10).contains { $0.starts(with: "State:\tZ".utf8) || $0.starts(with: "State:\tX".utf8) }
+  guard let state = statusWords(tid.rawValue, "State").first else { return true }
+  return state == "Z" || state == "X"
 }
 
 /// Whether SIGTRAP or SIGSEGV waits for a stopped thread.
-private func hasFaulted(_ tid: ThreadID) -> Bool {
-  guard let text = try? readFile("/proc/\(tid)/status") else { return false }
-  for line in text.split(separator: 10) where line.starts(with: "SigPnd:".utf8) {
-    return (UInt64(String(decoding: line.suffix(16), as: UTF8.self), radix: 16) ?? 0) & (1 << 4 | 1 << 10) != 0
-  }
-  return false
-}
+public func hasFaulted(_ tid: ThreadID) -> Bool { statusSignals(tid.rawValue, "SigPnd") & (1 << 4 | 1 << 10) != 0 }
 
 extension WaitStatus {
   /// A fault of the instruction at hand, which comes again when that is executed again.

@@ -465,12 +465,6 @@ func readText(_ path: String) -> String {
   String(decoding: (try? readFile(path)) ?? [], as: UTF8.self).trimmingNewline
 }
 
-/// The words of a field of /proc/PID/status (proc_pid_status(5)); none: no such process or field.
-func statusWords(_ pid: Int32, _ field: String) -> [Substring] {
-  let line = readText("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix(field + ":") }
-  return line?.dropFirst(field.utf8.count + 1).split(whereSeparator: { $0 == "\t" || $0 == " " }) ?? []
-}
-
 extension String {
   var trimmingNewline: String { hasSuffix("\n") ? String(dropLast()) : self }
 }

@@ -123,6 +123,5 @@ final class SignalRelay: Sendable {
 
 /// A signal for the whole process waits to be delivered.
 func isPending(_ signal: Int32, in pid: Int32) -> Bool {
-  let mask = statusWords(pid, "ShdPnd").first.flatMap { UInt64($0, radix: 16) } ?? 0
-  return mask >> UInt64(signal - 1) & 1 != 0
+  statusSignals(pid, "ShdPnd") >> UInt64(signal - 1) & 1 != 0
 }

@@ -32,8 +32,6 @@ extension RecordSession {
   /// How long a page stays with a process whose call reads it (about 20 ms).
   static let pinCycles: UInt64 = 60_000_000
   static let longestRun: UInt64 = 64
-  /// How long to wait for a thread to stop, in cycles (about 10 ms).
-  static let reportCycles: UInt64 = 30_000_000
 
   /// A fault at an address that the program may access, but not before its page is brought in. True when it was that; the
   /// thread goes on when it has the page.
@@ -308,28 +306,8 @@ extension RecordSession {
     return false
   }
 
-  /// What a thread that must stop soon reports; nil when it does not (a leader that has ended before its other threads never
-  /// will). A report that comes later finds its way to the main loop.
-  private func report(of tid: ThreadID) -> WaitStatus? {
-    let begin = Machine.tsc()
-    while Machine.tsc() &- begin < RecordSession.reportCycles {
-      if let status = try? poll(for: tid) { return status }
-      usleep(5)
-    }
-    return nil
-  }
-
   /// A thread that was stopped may have been killed since; it must not be touched until that is reported.
   private func isStillStopped(_ tid: ThreadID) -> Bool { (try? peek(for: tid, nohang: true)) == nil }
-
-  /// Whether SIGTRAP or SIGSEGV waits for a stopped thread.
-  private func hasFaulted(_ tid: ThreadID) -> Bool {
-    guard let text = try? readFile("/proc/\(tid)/status") else { return false }
-    for line in text.split(separator: 10) where line.starts(with: "SigPnd:".utf8) {
-      return (UInt64(String(decoding: line.suffix(16), as: UTF8.self), radix: 16) ?? 0) & (1 << 4 | 1 << 10) != 0
-    }
-    return false
-  }
 
   /// The view holds the pages from here on; its tape learns what is in them.
   private func give(
