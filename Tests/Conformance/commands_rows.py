@@ -33,6 +33,20 @@ $BIS record -o t -- python3 maps.py 1; wait; rm F; $BIS replay -a t"""
 OUTSIDE_MAPPING = MAPS_FILE + r"""
 python3 maps.py 2 > /dev/null & until test -e ready2; do sleep 0.05; done
 $BIS record -o t -- python3 maps.py 1; s=$?; touch go; wait; $BIS replay -a t 2>/dev/null; exit $s"""
+# One that had it mapped and has ended since the last look at everybody's mappings (its files' inodes may be another's by now).
+OUTSIDE_GONE = MAPS_FILE + r"""
+cat > both.py <<'P'
+import mmap, os, sys, time
+def mapped(name):
+    with open(name, "r+b") as f: return mmap.mmap(f.fileno(), 0, access=1)
+with open("G", "wb") as f: f.write(b"g" * 4096)
+g = mapped("G")
+open("go", "w").close()
+while os.path.exists("/proc/" + sys.argv[1]): time.sleep(0.002)
+print(mapped("F")[:4], g[:4])
+P
+python3 maps.py 2 > /dev/null & other=$!; until test -e ready2; do sleep 0.05; done
+$BIS record -o t -- python3 both.py $other & bis=$!; wait $other; wait $bis && rm F G && $BIS replay -a t"""
 
 # A set-uid program: for root the privileges of its file, for others its own and a warning.
 SET_UID = r"""
@@ -184,6 +198,7 @@ def rows():
         # Memory that others have, who are not recorded.
         c("outside_write", OUTSIDE_WRITE, 0, "b'aaaa'\nb'BBBB'\nb'aaaa'\nb'BBBB'\n.*not recorded has changed .*/F", needs=("python3",)),
         c("outside_mapping", OUTSIDE_MAPPING, 1, r"not recorded\) has mapped for writing.*No such device", needs=("python3",)),
+        c("outside_gone", OUTSIDE_GONE, 0, r"^(b'aaaa' b'gggg'\n){2}", needs=("python3",)),
         # Ends that nobody planned.
         c("kill_bis", "timeout -s KILL 2 $BIS record -o t -- sh -c 'i=0; while :; do i=$((i+1)); echo $i; done' > out; sleep 1; timeout 20 $BIS replay -a t >out2 2>err; head -1 out2; grep bis: err", 0,
           r"^1\n.*(ended|killed|incomplete|last complete)"),

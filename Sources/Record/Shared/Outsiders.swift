@@ -113,8 +113,11 @@ extension RecordSession {
     outsider(at: ForeignMappings.Place(device: Device(major: 0, minor: 1), inode: segment))
   }
 
+  /// An older look serves only to say that there is nobody: who was seen then may have ended, and another file have its inode.
   private func outsider(at place: ForeignMappings.Place) -> Int32? {
-    if foreign.since == 0 || Machine.tsc() &- foreign.since > RecordSession.lookCycles { lookAtOthers() }
+    let isFresh = foreign.since != 0 && Machine.tsc() &- foreign.since <= RecordSession.lookCycles
+    if isFresh && foreign.owners[place] == nil { return nil }
+    lookAtOthers()
     return foreign.owners[place]
   }
 
@@ -142,13 +145,14 @@ extension RecordSession {
       guard let pid = Int32(name), !own.contains(pid), let maps = try? memoryMaps(of: ThreadID(pid)) else { continue }
       let places = maps.lazy.filter { $0.shared && $0.write && $0.inode != 0 }
         .map { ForeignMappings.Place(device: $0.device, inode: $0.inode) }
-      guard !places.isEmpty, !isRecorded(pid) else { continue }
+      guard !places.isEmpty, isForeign(pid) else { continue }
       for place in places { foreign.owners[place] = pid }
     }
   }
 
-  /// A child that has not been reported yet is one of ours, too.
-  private func isRecorded(_ pid: Int32) -> Bool {
-    statusWords(pid, "TracerPid").first == "\(getpid())"
+  /// A child that has not been reported yet is one of ours, too; one that has ended in between is nobody's.
+  private func isForeign(_ pid: Int32) -> Bool {
+    guard let tracer = statusWords(pid, "TracerPid").first else { return false }
+    return tracer != "\(getpid())"
   }
 }
