@@ -107,18 +107,14 @@ struct Core {
     exits.append(Exit(head: 0, patch: 0, next: 0, kind: .body))  // number 0 means none
   }
 
-  func free() {
+  mutating func free() {
     heads.free()
     exits.free()
-    for c in chunks.indices where c != chunk {
-      chunks[c].units.free()
-      chunks[c].pieces.free()
-      chunks[c].maps.free()
-    }
-    if chunk >= 0 {
-      chunks[chunk].units.free()
-      chunks[chunk].pieces.free()
-      maps.free()
+    leaveChunk()
+    for c in chunks {
+      c.units.free()
+      c.pieces.free()
+      c.maps.free()
     }
     noMaps.free()
     for a in areas { a.free() }

@@ -73,14 +73,7 @@ extension Core {
   /// The head that code belongs to. (Its domain may have been dropped.)
   private func head(at host: UInt64) -> Int? {
     guard let c = chunk(at: host) else { return nil }
-    if offset(host) < chunks[c].coldStart { return unit(at: host).map { Int($0.head) } }
-    var low = 0
-    var high = pieceCount(c)
-    while low < high {
-      let mid = (low + high) / 2
-      if piece(c, mid).start <= offset(host) { low = mid + 1 } else { high = mid }
-    }
-    return low == 0 ? nil : Int(piece(c, low - 1).head)
+    return offset(host) < chunks[c].coldStart ? unit(at: host).map { Int($0.head) } : headOfCold(c, offset(host))
   }
 
   // MARK: Emptying

@@ -45,16 +45,21 @@ extension Core {
   private func locateCold(_ c: Int, _ host: UInt64) -> Location? {
     let at = offset(host)
     if at >= (c == chunk ? offset(cold.pc) : chunks[c].coldEnd) { return nil }
+    guard let h = headOfCold(c, at) else { return nil }
+    let head = heads[h]
+    let kind: Location.Kind = at == head.indirect ? .indirectEntry : .stepOn
+    return Location(domain: DomainID(head.domain), guest: head.guest, restores: [], kind: kind, rspAdjust: 0)
+  }
+
+  /// The head that cold code of a chunk belongs to.
+  func headOfCold(_ c: Int, _ at: UInt32) -> Int? {
     var low = 0
     var high = pieceCount(c)
     while low < high {
       let mid = (low + high) / 2
       if piece(c, mid).start <= at { low = mid + 1 } else { high = mid }
     }
-    if low == 0 { return nil }
-    let head = heads[Int(piece(c, low - 1).head)]
-    let kind: Location.Kind = at == head.indirect ? .indirectEntry : .stepOn
-    return Location(domain: DomainID(head.domain), guest: head.guest, restores: [], kind: kind, rspAdjust: 0)
+    return low == 0 ? nil : Int(piece(c, low - 1).head)
   }
 
   /// The chunk that contains a program-side address.
