@@ -93,7 +93,8 @@ RT static int vsyscall(control *c, uint64_t target) {
   if ((target & ~0xC00ull) != 0xFFFFFFFFFF600000ull || target == 0xFFFFFFFFFF600C00ull) return 0;
   struct bis_descriptor d;
   uint64_t next;
-  if (c->mode == BIS_MODE_RECORD ? !((const struct bis_tables_header *)(BIS_TABLES_BASE + BIS_TABLES_HEADER))->has_vsyscall : !bis_replay_is_call(c)) return 0;
+  int is_there = c->mode == BIS_MODE_RECORD ? (int)tables()->has_vsyscall : bis_replay_is_call(c);
+  if (!is_there) return 0;
   if (!bis_peek(c->gpr[RSP], &next)) return 0;
   c->tick_done++;  // the indirect transfer itself
   c->gpr[RAX] = target == 0xFFFFFFFFFF600000ull ? 96 : target == 0xFFFFFFFFFF600400ull ? 201 : 309;

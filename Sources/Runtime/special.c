@@ -23,10 +23,6 @@ enum { X87 = 1, SSE = 2, AVX = 4 };
 
 enum { RAX = 0, RCX = 1, RDX = 2, RBX = 3 };
 
-LOCAL const struct bis_tables_header *tables(void) {
-  return (const struct bis_tables_header *)(BIS_TABLES_BASE + BIS_TABLES_HEADER);
-}
-
 // ---------------------------------------------------------------------------------------------
 // Memory
 // ---------------------------------------------------------------------------------------------

@@ -6,6 +6,11 @@
 
 #include "bis_abi.h"
 
+// The recording's CPU profile and this host, as the supervisor has put them down.
+static inline __attribute__((always_inline)) const struct bis_tables_header *tables(void) {
+  return (const struct bis_tables_header *)(BIS_TABLES_BASE + BIS_TABLES_HEADER);
+}
+
 // What bis_special returns.
 enum bis_special_result {
   BIS_SPECIAL_DONE = 0,
