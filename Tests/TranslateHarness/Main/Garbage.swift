@@ -82,13 +82,8 @@ private func compareDecoders(_ raw: UnsafeRawBufferPointer) -> Int {
 
 /// A small cache goes on for ever when its areas are emptied, dropped and loaded again.
 private func emptied(_ bytes: [UInt8]) {
-  let e = h_entries()
   bytes.withUnsafeBytes { raw in
-    memset0(h_domains(), Int(h_domains_size()))
-    let t = Translator(
-      code: h_code(), codeSize: 1 << 20, domains: h_domains(), domainsSize: 1 << 20,
-      entries: RuntimeEntries(
-        syscall: e.syscall, special: e.special, exitDirect: e.exit_direct, indirectMiss: e.miss, expired: e.expired))
+    let t = Guest.makeTranslator(codeSize: 1 << 20, domainsSize: 1 << 20)
     let base: UInt64 = 0x10000
     let view = CodeView(base: base, bytes: raw)
     let kept = try! t.makeDomain(low: base, high: base + 0x4000, area: t.makeArea())
@@ -138,13 +133,8 @@ private func emptied(_ bytes: [UInt8]) {
 
 /// A small cache and a small table area run out as errors, and a small table grows.
 private func full(_ bytes: [UInt8]) {
-  let e = h_entries()
   bytes.withUnsafeBytes { raw in
-    memset0(h_domains(), Int(h_domains_size()))
-    let t = Translator(
-      code: h_code(), codeSize: 512 << 10, domains: h_domains(), domainsSize: 64 << 10,
-      entries: RuntimeEntries(
-        syscall: e.syscall, special: e.special, exitDirect: e.exit_direct, indirectMiss: e.miss, expired: e.expired))
+    let t = Guest.makeTranslator(codeSize: 512 << 10, domainsSize: 64 << 10)
     let base: UInt64 = 0x10000
     let view = CodeView(base: base, bytes: raw)
     let d = try! t.makeDomain(low: base, high: base + 0x4000)

@@ -79,14 +79,15 @@ final class Guest {
     }
   }
 
-  static func makeTranslator() -> Translator {
+  static func makeTranslator(codeSize: Int? = nil, domainsSize: Int? = nil) -> Translator {
     let e = h_entries()
     // A fresh translator takes the cache over: clear what the last one left.
     memset0(h_domains(), Int(h_domains_size()))
     for i in 0..<65536 { h_fast()[i] = e.miss }
     h_reset_returns()
     return Translator(
-      code: h_code(), codeSize: Int(h_code_size()), domains: h_domains(), domainsSize: Int(h_domains_size()),
+      code: h_code(), codeSize: codeSize ?? Int(h_code_size()), domains: h_domains(),
+      domainsSize: domainsSize ?? Int(h_domains_size()),
       entries: RuntimeEntries(
         syscall: e.syscall, special: e.special, exitDirect: e.exit_direct, indirectMiss: e.miss, expired: e.expired))
   }
