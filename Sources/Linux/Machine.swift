@@ -46,12 +46,17 @@ public enum Machine {
   public static let pageSize = 4096
 
   /// The CPUs this thread may run on, by number.
-  public static func allowedCPUs() -> [Int] {
+  public static func allowedCPUs() -> [Int] { (try? allowedCPUs(of: nil)) ?? [0] }
+
+  /// The CPUs a thread (nil: the calling one) may run on, by number. sched_getaffinity(2)
+  public static func allowedCPUs(of tid: ThreadID?) throws(Errno) -> [Int] {
     var mask = [UInt64](repeating: 0, count: 64)
-    let byteCount = bis_get_affinity_mask(0, &mask, mask.count)
-    guard byteCount > 0 else { return [0] }
+    let byteCount = try check(bis_get_affinity_mask(tid?.rawValue ?? 0, &mask, mask.count))
     return (0..<byteCount * 8).filter { mask[$0 / 64] >> UInt64($0 % 64) & 1 != 0 }
   }
+
+  /// The CPU that the calling thread runs on. getcpu(2)
+  public static var currentCPU: Int { Int(bis_current_cpu()) }
 
   /// How many CPUs this thread may run on.
   public static var cpuCount: Int { allowedCPUs().count }

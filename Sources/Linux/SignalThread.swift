@@ -33,6 +33,24 @@ private func signalSet(_ signals: [Int32]) -> sigset_t {
 public func takeSignals(
   _ signals: [Int32], _ take: @escaping @Sendable (SignalInfo) -> Void
 ) throws(Errno) {
+  let taker = SignalTaker(signals, take)
+  var set = signalSet(signals)
+  pthread_sigmask(SIG_BLOCK, &set, nil)
+  do throws(Errno) { try startThread { taker.run() } } catch {
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    throw error
+  }
+}
+
+/// What a thread does.
+private final class ThreadBody: Sendable {
+  let run: @Sendable () -> Void
+
+  init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+/// A thread that gets no signals. pthread_create(3)
+func startThread(_ run: @escaping @Sendable () -> Void) throws(Errno) {
   var all = sigset_t(), before = sigset_t()
   sigfillset(&all)
   pthread_sigmask(SIG_SETMASK, &all, &before)  // what the new thread has
@@ -42,15 +60,18 @@ public func takeSignals(
   defer { pthread_attr_destroy(&attributes) }
   pthread_attr_setstacksize(&attributes, 512 << 10)
   pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-  let taker = Unmanaged.passRetained(SignalTaker(signals, take))
+  let body = Unmanaged.passRetained(ThreadBody(run))
   var thread = pthread_t()
   let code = pthread_create(
-    &thread, &attributes, { Unmanaged<SignalTaker>.fromOpaque($0!).takeUnretainedValue().run() }, taker.toOpaque())
+    &thread, &attributes,
+    {
+      Unmanaged<ThreadBody>.fromOpaque($0!).takeRetainedValue().run()
+      return nil
+    }, body.toOpaque())
   guard code == 0 else {
-    taker.release()
+    body.release()
     throw Errno(code: code)
   }
-  for signal in signals { sigaddset(&before, signal) }
 }
 
 /// A thread of this process whose waits for the program can be broken off. pthread_kill(3)

@@ -8,6 +8,12 @@ import Trace
 
 /// System calls that the supervisor handles: what changes the process, and what must not be done as asked.
 extension RecordSession {
+  /// The process gets children or another program, which inherit its CPUs, or is to see or change them.
+  private func leaveSharedCPU(_ p: RecordedProcess) {
+    sharedCPU.release(p.guest.pid)
+    p.control.block.pointee.turn.companion = 0
+  }
+
   /// REASON_SYSCALL: decides how the runtime goes on (enum bis_answer).
   func systemCall(_ p: RecordedProcess) throws(GuestError) {
     let block = p.control.block
@@ -15,6 +21,7 @@ extension RecordSession {
     let call = PendingCall(
       number: number, arguments: (0..<6).map { p.control.arguments[$0] }, hash: p.control.answers[1])
     func answer(_ a: bis_answer) { block.pointee.answer = UInt64(a.rawValue) }
+    if [56, 57, 58, 59, 203, 204, 322, 435].contains(number) { leaveSharedCPU(p) }
     switch Int(number) {
     case 56, 57, 58, 435: try clone(p, call)
     case 59, 322: try execute(p, call)

@@ -377,6 +377,7 @@ extension RecordSession {
   func ended(_ p: RecordedProcess, _ tid: ThreadID, _ how: RecordOutcome) throws(GuestError) {
     processes[tid] = nil
     p.threads.remove(tid)
+    sharedCPU.release(p.guest.pid)
     try tracedEnd(tid, how)
     if tid == root { outcome = how }
     if p.guest.pid != tid.rawValue { return }  // a vfork child: the parent keeps the tape

@@ -62,6 +62,7 @@ final class RecordSession {
   /// Stops of the runtime by enum bis_reason, and all stops.
   var questions = [UInt64](repeating: 0, count: 32)
   var stopCount: UInt64 = 0
+  let sharedCPU = SharedCPU()
 
   init(_ options: RecordOptions) throws(RecordError) {
     self.options = options
@@ -212,6 +213,10 @@ final class RecordSession {
     let block = p.control.block
     block.pointee.reason = 0
     questions[Int(why.rawValue) % questions.count] += 1
+    let cpu = block.pointee.turn.cpu
+    if sharedCPU.served(p.guest.tid, of: p.guest.pid, keptOn: cpu == 0 ? nil : Int(cpu) - 1) {
+      block.pointee.turn.companion = 1
+    }
     switch why {
     case BIS_REASON_MISS, BIS_REASON_MISS_INDIRECT, BIS_REASON_EXIT_DIRECT:
       try bringCode(p, why)

@@ -43,6 +43,7 @@ final class ReplaySession {
   /// Reports that came while translations were given back, and who is stopped for that.
   var stashed: [WaitStatus] = []
   var halted: [ThreadID] = []
+  let sharedCPU = SharedCPU()
   /// What a debugger wants of one process.
   var focus: Focus?
 
@@ -163,6 +164,7 @@ final class ReplaySession {
       let why = p.control.reason
       p.guest.tid = status.tid
       p.control.block.pointee.reason = 0
+      sharedCPU.served(status.tid, of: p.guest.pid)
       if try serveRuntime(p, why) { resume(p) }
     case .stopped(.signal(let signal)):
       try signalStop(p, status.tid, signal)
@@ -228,6 +230,7 @@ final class ReplaySession {
   /// Kills a process and waits until it is gone.
   func endProcess(_ p: ReplayedProcess) {
     end(ThreadID(p.guest.pid))
+    sharedCPU.release(p.guest.pid)
     processes[ThreadID(p.guest.pid)] = nil
   }
 

@@ -12,6 +12,7 @@ struct ReplayTemplate {
 extension ReplaySession {
   /// A new process with the region in it, stopped where it can be sent to one of the runtime's entries.
   func emptyProcess(_ slot: Slot) throws(GuestError) -> ThreadID {
+    sharedCPU.release()
     let tid: ThreadID
     do throws(SpawnError) {
       let stopped = try spawnTraced(
@@ -61,6 +62,7 @@ extension ReplaySession {
       let status = try kernel("wait for the child") { () throws(Errno) in try wait(for: tid) }
       guard case .stopped = status.kind else { throw .gone }
     }
+    sharedCPU.freeChild(tid)
     return tid
   }
 }

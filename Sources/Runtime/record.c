@@ -403,6 +403,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   }
   if (c->traced & BIS_TRACED_WAITS && (nr == 61 /* wait4 */ || nr == 247 /* waitid */)) plan.klass = BIS_CLASS_SUPERVISOR;
   if (c->traced & BIS_TRACED_WRITES && is_write(nr) && !(a[0] < 1024 && c->std_fd[a[0]])) plan.klass = BIS_CLASS_SUPERVISOR;
+  if (c->turn.companion && (nr == 203 || nr == 204)) plan.klass = BIS_CLASS_SUPERVISOR;  // sched_[sg]etaffinity
   if (plan.klass == BIS_CLASS_SUPERVISOR || plan.klass == BIS_CLASS_UNKNOWN ||
       (plan.klass == BIS_CLASS_REFUSED && plan.warn)) {
     int done = ask_supervisor(c, d, a, nr, entry_hash(c));

@@ -185,8 +185,10 @@ struct bis_turn {
   uint64_t chaos;            // chaos mode: state of the random numbers; 0: off
   uint64_t chaos_next;       // chaos mode: the tick at which priorities change
   uint32_t roamer;           // the thread that the kernel may move, index + 1; 0: none
+  uint32_t always_zero;      // (PtraceWait.swift waits for it)
+  uint32_t companion;        // record: not 0 when the supervisor may have put the only thread onto its own CPU (SharedCPU)
   uint32_t unused;
-  uint64_t reserved[4];
+  uint64_t reserved[3];
   uint64_t mask[16];         // CPUs that the program may use, as the kernel said when pinning began
 };
 enum bis_pinning { BIS_PIN_OFF = 0, BIS_PIN_ON = 1, BIS_PIN_NEVER = 2 };

@@ -163,6 +163,12 @@ BIS_FUNCTION long bis_futex(const void *word, int operation, uint32_t value, con
 // MARK: Scheduling and limits
 
 BIS_FUNCTION long bis_gettid(void) { return bis_syscall0(SYS_gettid); }
+/// The CPU that the caller runs on.
+BIS_FUNCTION long bis_current_cpu(void) {
+  unsigned cpu = 0;
+  bis_syscall3(SYS_getcpu, (long)&cpu, 0, 0);
+  return cpu;
+}
 /// Pins thread `tid` (0: the caller) to one CPU.
 BIS_FUNCTION long bis_set_affinity(int tid, int cpu) {
   uint64_t mask[64] = {0};

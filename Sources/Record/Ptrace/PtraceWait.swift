@@ -69,7 +69,7 @@ extension RecordSession {
       // Until somebody interrupts it: a futex that nobody wakes.
       p.pending = call
       p.control.answers[0] = 202
-      let word = UInt64(BIS_WINDOW_BASE) + UInt64(MemoryLayout<bis_control>.offset(of: \.turn.unused)!)
+      let word = UInt64(BIS_WINDOW_BASE) + UInt64(MemoryLayout<bis_control>.offset(of: \.turn.always_zero)!)
       for (i, a) in [word, 128, 0, 0, 0, 0].enumerated() { p.control.arguments[i] = a }
       block.pointee.answer = UInt64(BIS_ANSWER_AFTER.rawValue)
     }

@@ -60,6 +60,7 @@ extension TranslateEngine {
     let result = try p.guest.remoteCall(56, 17, 0, 0, 0, 0)  // clone(SIGCHLD)
     guard result > 0 else { throw .kernel("copy the process", Errno(code: Int32(-result))) }
     let child = ThreadID(Int32(result))
+    session.sharedCPU.freeChild(child)
     let guest = GuestProcess(code: session.code, slot: slot, tid: child, pid: child.rawValue)
     try kernel("set the copy up") { () throws(Errno) in
       if session.early.remove(child) == nil { _ = try wait(for: child) }

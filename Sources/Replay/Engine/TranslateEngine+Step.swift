@@ -166,6 +166,7 @@ extension TranslateEngine {
 
   /// One host instruction; a repeated one, and one that would show the trap flag, as a whole.
   private func hostStep() throws(GuestError) -> WaitStatus {
+    session.sharedCPU.served(tid, of: process.guest.pid)
     let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
     if process.guest.place(r.rip) == .translated, needsWhole(r.rip),
       let end = session.region.translator.templateEnd(r.rip)
