@@ -123,7 +123,7 @@ struct Core {
     coldNotes.deallocate()
     queue.free()
     returns.free()
-    for d in domains { d.slots.deallocate() }
+    for d in domains { d.slots.free() }
     decoder.free()
   }
 

@@ -114,13 +114,7 @@ extension Core {
 
   private mutating func forgetHeads(_ d: Int) {
     domains[d].count = 0
-    domains[d].slotCount = 0
-    if domains[d].slotMask >= Self.firstSlots {
-      domains[d].slots.deallocate()
-      domains[d].slots = .allocate(capacity: Self.firstSlots)
-      domains[d].slotMask = Self.firstSlots - 1
-    }
-    domains[d].slots.initialize(repeating: 0, count: domains[d].slotMask + 1)
+    domains[d].slots.removeAll()
   }
 
   mutating func dropArea(_ a: Int) {

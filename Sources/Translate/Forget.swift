@@ -14,10 +14,9 @@ extension Core {
     guard d < domains.count, domains[d].alive else { return }
     unapplyBreakpoints()
     defer { applyBreakpoints() }
-    for slot in 0...domains[d].slotMask where domains[d].slots[slot] != 0 {
-      let h = Int(domains[d].slots[slot]) - 1
+    for slot in domains[d].slots.indices {
       // A unit is made from the page of its head and the one after it.
-      guard heads[h].body != 0, heads[h].guest & ~0xFFF &+ 0x1000 >= low, heads[h].guest < high,
+      guard let h = domains[d].slots[slot], heads[h].body != 0, heads[h].guest & ~0xFFF &+ 0x1000 >= low, heads[h].guest < high,
         let (c, u) = unitAndChunk(at: program(heads[h].body)), reaches(c, u, low, high)
       else { continue }
       try forgetHead(h, u)
@@ -87,13 +86,10 @@ extension Core {
     let d = Int(domain.number)
     guard domains[d].alive else { return }
     domains[d].alive = false
-    for slot in 0...domains[d].slotMask where domains[d].slots[slot] != 0 {
-      if heads[Int(domains[d].slots[slot]) - 1].body != 0 { areas[domains[d].area].deadUnits += 1 }
+    for slot in domains[d].slots.indices {
+      if let h = domains[d].slots[slot], heads[h].body != 0 { areas[domains[d].area].deadUnits += 1 }
     }
     recycleTable(domains[d].table, entries: domains[d].mask + 1)
-    domains[d].slots.deallocate()
-    domains[d].slots = .allocate(capacity: 1)
-    domains[d].slots.initialize(to: 0)
-    domains[d].slotMask = 0
+    domains[d].slots.removeAll(size: 1)
   }
 }

@@ -102,7 +102,7 @@ extension Core {
 
   mutating func load(_ domain: DomainID, from bytes: UnsafeRawBufferPointer, key: UInt64, view: CodeView) -> Bool {
     let d = Int(domain.number)
-    guard domains[d].area != 0, domains[d].slotCount == 0, let base = bytes.baseAddress,
+    guard domains[d].area != 0, domains[d].slots.count == 0, let base = bytes.baseAddress,
       bytes.count >= MemoryLayout<SnapshotHeader>.size
     else { return false }
     let header = base.loadUnaligned(as: SnapshotHeader.self)
@@ -167,7 +167,7 @@ extension Core {
     if size > domains[d].mask + 1 {
       do throws(TranslateError) { try growTable(d, to: size) } catch { return false }
     }
-    while domains[d].slotMask < count * 2 { growSlots(d) }
+    domains[d].slots.reserve(count, in: heads)
     return true
   }
 
@@ -219,11 +219,10 @@ extension Core {
       if s.indirect != 0 { h.indirect = s.indirect + start }
       if s.tick != 0 { h.tick = s.tick + start }
       heads[first + i] = h
-      insertSlot(d, first + i)
+      domains[d].slots.insert(first + i, at: h.guest, in: heads)
       // The runtime asks for bodies so rarely that it may ask here once.
       if h.indirect != 0 { publish(first + i) }
     }
-    domains[d].slotCount = count
     let savedExits = (base + layout[.exits]).assumingMemoryBound(to: SavedExit.self)
     let exitCount = Int(header.counts[Section.exits.rawValue])
     exits.reserve(exitCount)

@@ -54,9 +54,10 @@ private struct SnapshotWriter {
     header.coldEnd = at
     parts.sort { $0.from < $1.from }
     let domain = core.domains[d]
-    for slot in 0...domain.slotMask where domain.slots[slot] != 0 {
-      numbers[Int(domain.slots[slot]) - 1] = UInt32(heads.count)
-      heads.append(domain.slots[slot] - 1)
+    for slot in domain.slots.indices {
+      guard let h = domain.slots[slot] else { continue }
+      numbers[h] = UInt32(heads.count)
+      heads.append(UInt32(h))
     }
   }
 

@@ -175,10 +175,8 @@ struct Domain {
   var table: Int
   var mask: Int
   var count = 0
-  /// Private hash table: head index + 1, 0 free. Open addressing like the shared one.
-  var slots: UnsafeMutablePointer<UInt32>
-  var slotMask: Int
-  var slotCount = 0
+  /// Private: over all heads, known to the runtime or not.
+  var slots = HeadSlots()
 
   @inline(__always) func contains(_ guest: UInt64) -> Bool { guest >= low && guest < high }
 }

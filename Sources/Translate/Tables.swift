@@ -16,14 +16,10 @@ extension Core {
     precondition(!areas[area].isMovable || watching == .nothing, "code that is saved watches nothing")
     let size = Self.tableSize(high &- low)
     let table = try allocateTable(size)
-    let slots = UnsafeMutablePointer<UInt32>.allocate(capacity: Self.firstSlots)
-    slots.initialize(repeating: 0, count: Self.firstSlots)
-    let new = Domain(
-      low: low, high: high, area: area, watching: watching, table: table, mask: size - 1, slots: slots,
-      slotMask: Self.firstSlots - 1)
+    let new = Domain(low: low, high: high, area: area, watching: watching, table: table, mask: size - 1)
     let d = freeDomains.popLast() ?? domains.count
     if d < domains.count {
-      domains[d].slots.deallocate()
+      domains[d].slots.free()
       domains[d] = new
     } else {
       domains.append(new)
@@ -31,8 +27,6 @@ extension Core {
     areas[area].domains.append(d)
     return DomainID(UInt32(d))
   }
-
-  static let firstSlots = 1024
 
   /// Entries of a new domain's table; it grows when it is half full.
   static func tableSize(_ byteCount: UInt64) -> Int {
@@ -62,29 +56,17 @@ extension Core {
 
   // MARK: Heads
 
-  func findHead(_ d: Int, _ guest: UInt64) -> Int? {
-    let slots = domains[d].slots
-    let mask = domains[d].slotMask
-    var slot = Self.hash(guest) & mask
-    while slots[slot] != 0 {
-      let h = Int(slots[slot]) - 1
-      if heads[h].guest == guest { return h }
-      slot = (slot + 1) & mask
-    }
-    return nil
-  }
+  func findHead(_ d: Int, _ guest: UInt64) -> Int? { domains[d].slots.find(guest, in: heads) }
 
   mutating func head(_ d: Int, _ guest: UInt64) throws(TranslateError) -> Int { headForExit(d, guest) }
 
   /// The head at `guest`, made if new.
   mutating func headForExit(_ d: Int, _ guest: UInt64) -> Int {
     if let h = findHead(d, guest) { return h }
-    if domains[d].slotCount * 2 > domains[d].slotMask { growSlots(d) }
     let h = takeHeads(1)
     heads[h] = Head(guest: guest, domain: UInt32(d))
     areas[domains[d].area].heads.append(UInt32(h))
-    insertSlot(d, h)
-    domains[d].slotCount += 1
+    domains[d].slots.insert(h, at: guest, in: heads)
     return h
   }
 
@@ -109,25 +91,6 @@ extension Core {
     }
     areas[domains[Int(heads[Int(e.head)].domain)].area].exits.append(UInt32(n))
     return UInt32(n)
-  }
-
-  func insertSlot(_ d: Int, _ h: Int) {
-    let slots = domains[d].slots
-    let mask = domains[d].slotMask
-    var slot = Self.hash(heads[h].guest) & mask
-    while slots[slot] != 0 { slot = (slot + 1) & mask }
-    slots[slot] = UInt32(h + 1)
-  }
-
-  mutating func growSlots(_ d: Int) {
-    let old = domains[d].slots
-    let oldCount = domains[d].slotMask + 1
-    let count = oldCount * 4
-    domains[d].slots = .allocate(capacity: count)
-    domains[d].slots.initialize(repeating: 0, count: count)
-    domains[d].slotMask = count - 1
-    for i in 0..<oldCount where old[i] != 0 { insertSlot(d, Int(old[i]) - 1) }
-    old.deallocate()
   }
 
   // MARK: The shared table
