@@ -16,7 +16,8 @@ extension Core {
     defer { applyBreakpoints() }
     for slot in domains[d].slots.indices {
       // A unit is made from the page of its head and the one after it.
-      guard let h = domains[d].slots[slot], heads[h].body != 0, heads[h].guest & ~0xFFF &+ 0x1000 >= low, heads[h].guest < high,
+      guard let h = domains[d].slots[slot], heads[h].body != 0,
+        heads[h].guest & ~0xFFF &+ 0x1000 >= low, heads[h].guest < high,
         let (c, u) = unitAndChunk(at: program(heads[h].body)), reaches(c, u, low, high)
       else { continue }
       try forgetHead(h, u)
