@@ -268,9 +268,13 @@ extension RecordSession {
     if result < 0 { return try finish(p, call, result) }
     p.control.gpr[0] = UInt64(bitPattern: result)
     if p.sink.hasOpenEvent { try tape { () throws(TraceError) in try p.sink.dropOpenEvent() } }
+    var effects: [Effect] = []
+    if let c = call.clone, c[0] & Clone.childClearTID != 0, let bytes = try? p.guest.read(c[3], 4) {
+      effects.append(.memory(address: c[3], Payload(bytes)))  // the kernel has cleared it (mm_release, kernel/fork.c)
+    }
     try append(
       p,
-      EventHead(.vforkLeave, rip: p.control.rip, value: UInt64(bitPattern: result), value2: p.vforkKilledAt))
+      EventHead(.vforkLeave, rip: p.control.rip, value: UInt64(bitPattern: result), value2: p.vforkKilledAt), effects)
     p.vforkKilledAt = 0
     p.control.block.pointee.answer = UInt64(BIS_ANSWER_DONE.rawValue)
   }

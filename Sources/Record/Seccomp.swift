@@ -73,11 +73,12 @@ extension RecordSession {
   /// SECCOMP_SET_MODE_FILTER: the result of the call (seccomp_set_mode_filter in kernel/seccomp.c, Linux 6.12).
   private func setFilter(_ p: RecordedProcess, flags: UInt64, program: UInt64) throws(GuestError) -> Int64 {
     if flags & ~Flag.all != 0 { return -22 }
+    let head = try? p.guest.read(program, 16)
     if flags & (Flag.listener | Flag.waitKillable) != 0 {
-      warnOfListener(p)
+      if head != nil { warnOfListener(p) }  // (without a program it only asks whether there is such a flag: libseccomp)
       return -22
     }
-    guard let head = try? p.guest.read(program, 16) else { return -14 }
+    guard let head else { return -14 }
     let length = Int(head.withUnsafeBytes { $0.loadUnaligned(as: UInt16.self) })
     guard length > 0, length <= 4096 else { return -22 }
     guard mayFilter(p) else { return -13 }

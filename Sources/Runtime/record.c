@@ -3,6 +3,7 @@
 #include "log.h"
 
 enum { MAX_SPANS = 64 };
+enum { CLONE_PIDFD = 0x1000, CLONE_PARENT_SETTID = 0x100000, CLONE_CHILD_SETTID = 0x1000000 };  // uapi/linux/sched.h
 // SECCOMP_RET_*, uapi/linux/seccomp.h
 enum { SECCOMP_KILL_THREAD = 0, SECCOMP_TRAP = 0x30000, SECCOMP_ERRNO = 0x50000, SECCOMP_USER_NOTIF = 0x7FC00000,
        SECCOMP_TRACE = 0x7FF00000, SECCOMP_LOG = 0x7FFC0000, SECCOMP_ALLOW = 0x7FFF0000 };
@@ -103,8 +104,15 @@ RT void bis_vfork_child(control *c) {
   uint64_t a[6];
   if (c->turn.cpu) bis_raw6(203, 0, c->turn.mask_size, (long)c->turn.mask, 0, 0, 0);
   get_arguments(c, a);
-  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, (uint32_t)c->arg[1], BIS_FLAG_VFORK_ENTER, 0, 0, c->arg[0], a, 6);
+  // What the kernel has written by now (kernel_clone, kernel/fork.c); that there is no such memory is no error to it.
+  uint64_t how = c->answer_arg[0];
+  uint64_t parents = how & (CLONE_PARENT_SETTID | CLONE_PIDFD) ? bis_readable(c->answer_arg[1], 4) : 0;
+  uint64_t childs = how & CLONE_CHILD_SETTID ? bis_readable(c->answer_arg[2], 4) : 0;
+  struct bis_event *e = log_event(c, BIS_KIND_SYSCALL, (uint32_t)c->arg[1], BIS_FLAG_VFORK_ENTER,
+                                  (parents == 4) + (childs == 4), 0, c->arg[0], a, 6);
   e->value2 = c->answer_arg[4];
+  if (parents == 4) log_memory(c, c->answer_arg[1], 4);
+  if (childs == 4) log_memory(c, c->answer_arg[2], 4);
   finish_call(c, 0);
   if (c->answer_arg[4]) c->gpr[RSP] = c->answer_arg[4];
   log_commit(c);

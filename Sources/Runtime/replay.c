@@ -295,9 +295,10 @@ RT static void vfork_leave(control *c, const struct bis_event *e) {
   }
   c->vfork_depth--;
   bis_canonical_xrstor((const void *)VFORK_XSTATE);
+  uint32_t effects = e->h.effects;
   finish_call(c, e->value);
   c->ring_pos += e->h.size;
-  c->event_count++;
+  if (replay_effects(c, effects, BIS_KIND_VFORK_LEAVE) == 0) c->event_count++;
 }
 
 /// In place of a system call: what the tape says happened there if it was not an ordinary call. 1: done.
