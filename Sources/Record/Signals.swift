@@ -125,6 +125,12 @@ extension RecordSession {
 
   // MARK: Delivery
 
+  /// What the kernel would go by: a call like sigsuspend has a mask of its own until a handler begins, which has that one and
+  /// returns to the other (sigmask_to_save, kernel/signal.c).
+  private func maskInForce(_ block: bis_control) -> UInt64 {
+    block.turn.temporary_mask == 0 ? block.signal_mask : block.turn.temporary_mask & ~(1 << 8 | 1 << 18)
+  }
+
   /// REASON_SIGNALS, or a tick ran out while signals wait: delivers what is not blocked. False when the process was
   /// resumed (to die) or must not be resumed here.
   func deliverSignals(_ p: RecordedProcess, atExpiry: Bool) throws(GuestError) -> Bool {
@@ -138,13 +144,13 @@ extension RecordSession {
     if try applyChange(p, place) { place = .now }
     if holdsBeforeSignals(p, place) { return false }
     var flags: EventFlags = place == .tick ? .asynchronous : place == .entry ? .atEntry : []
-    // The first one the kernel has found unblocked (perhaps by the mask of a sigsuspend under way).
+    // The first one the kernel has found unblocked.
     var isFirst = block.pointee.held_signals == 0
     let tid = p.guest.tid
     while let i = p.queue.firstIndex(where: {
       $0.thread == tid
         && (isFirst && RecordSession.faultSignals >> UInt64($0.number - 1) & 1 == 0
-          || block.pointee.signal_mask >> UInt64($0.number - 1) & 1 == 0)
+          || maskInForce(block.pointee) >> UInt64($0.number - 1) & 1 == 0)
     }) {
       isFirst = false
       let signal = p.queue.remove(at: i)
@@ -188,6 +194,8 @@ extension RecordSession {
     let control = p.control
     let block = control.block
     let mask = block.pointee.signal_mask
+    let inForce = maskInForce(block.pointee)
+    block.pointee.turn.temporary_mask = 0
     let event = EventHead(
       .signal, number: UInt32(signal), flags: flags, rip: control.rip, value: UInt64(cause.rawValue),
       registers: control.registerHash())
@@ -207,7 +215,7 @@ extension RecordSession {
     block.pointee.rflags &= ~0x10500  // DF, TF, RF
     block.pointee.resume_host = 0
     if action.flags & 0x8000_0000 != 0 { control.actions[Int(signal)].handler = 0 }  // SA_RESETHAND
-    var new = mask | action.mask
+    var new = inForce | action.mask
     if action.flags & 0x4000_0000 == 0 { new |= 1 << UInt64(signal - 1) }
     try setMask(p, new)
     let initial = codec.initialState()

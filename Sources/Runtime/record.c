@@ -29,6 +29,7 @@ RT void bis_record_settle(control *c) {
     bis_trap(c, BIS_REASON_CHECKSUM);
   }
   while (c->pending_signals) bis_trap(c, BIS_REASON_SIGNALS);
+  c->turn.temporary_mask = 0;
 }
 
 RT_INLINE void log_local_effect(control *c, const struct bis_local_effect *x) {
@@ -95,6 +96,7 @@ RT static void interrupted(control *c, const struct bis_descriptor *d) {
   c->restart_syscall = 1;
   do bis_trap(c, BIS_REASON_SIGNALS);
   while (c->pending_signals);
+  c->turn.temporary_mask = 0;
   c->restart_syscall = 0;
   c->in_syscall = 0;
 }
@@ -382,6 +384,21 @@ RT static int traced_entry(control *c) {
   return 1;
 }
 
+/// The mask that a call has while it waits: see bis_turn.temporary_mask.
+RT static uint64_t temporary_mask(uint32_t nr, const uint64_t a[6]) {
+  uint64_t at, mask;
+  switch (nr) {
+  case 130 /* rt_sigsuspend */: at = a[0]; break;
+  case 271 /* ppoll */: at = a[3]; break;
+  case 281 /* epoll_pwait */: case 441 /* epoll_pwait2 */: at = a[4]; break;
+  case 270 /* pselect6 */: case 333 /* io_pgetevents */:
+    if (!bis_peek(a[5], &at)) return 0;
+    break;
+  default: return 0;
+  }
+  return at && bis_peek(at, &mask) ? mask | 1ull << 8 : 0;
+}
+
 RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   // (the vsyscall page and INT 0x80 are no stops)
   if (c->traced & BIS_TRACED_CALLS && !c->pending_signals && d->length && !d->op && traced_entry(c)) return;
@@ -395,6 +412,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   uint8_t flags = 0;
   local.count = local.ask = local.output_length = 0;
   c->in_syscall = c->shared_active ? 2 : 1;
+  c->turn.slice = BIS_SHORT_SLICE;
   bis_plan_call(a, nr, &plan);
 
   if (c->pending_signals) {
@@ -429,10 +447,19 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     file.known = 0;
     uint32_t mapped = ((const volatile struct bis_shared *)c->stamp_address)->file_changes;  // 0: no file
     if (mapped) bis_before_file_change(c, nr, a, &file);
+    c->turn.temporary_mask = plan.may_block ? temporary_mask(nr, a) : 0;
     if (plan.klass == BIS_CLASS_LOCAL && (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV))
       flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
     // A page may go while the call begins or waits. Nothing has happened then (what calls write is pinned before).
-    for (int again = nr == 202 /* futex */ ? 100000 : 2; again; again--) {
+    // Nor a signal that is held already: the kernel does not know of it.
+    int again = nr == 202 /* futex */ ? 100000 : 2;
+    if (c->turn.temporary_mask && c->held_signals & ~c->turn.temporary_mask) {
+      bis_before_call(&plan, a, &before);
+      c->pending_signals = 1;
+      result = -EINTR_;
+      again = 0;
+    }
+    for (; again; again--) {
       result = perform(c, &plan, nr, a, shared, flags, &before, &local);
       if (result != -EFAULT_ || !shared) break;
       if (nr != 202) bis_bring_pages(c, nr, a, 1, BIS_PIN_INPUT);

@@ -31,7 +31,7 @@ RT static void save(control *c, struct bis_thread *t) {
   t->signal_mask = c->signal_mask;
   t->altstack_sp = c->altstack_sp; t->altstack_flags = c->altstack_flags; t->altstack_size = c->altstack_size;
   t->tid = c->tid; t->clear_child_tid = c->clear_child_tid; t->restart_syscall = c->restart_syscall;
-  t->held_signals = c->held_signals; t->seccomp = c->seccomp;
+  t->held_signals = c->held_signals; t->temporary_mask = c->turn.temporary_mask; t->seccomp = c->seccomp;
   // The supervisor may set the flag at any instruction of this thread: never write 0.
   if (*(volatile uint64_t *)&c->pending_signals) *(volatile uint64_t *)&t->pending_signals = 1;
 }
@@ -43,7 +43,7 @@ RT static void load(control *c, struct bis_thread *t, uint32_t index) {
   c->signal_mask = t->signal_mask;
   c->altstack_sp = t->altstack_sp; c->altstack_flags = t->altstack_flags; c->altstack_size = t->altstack_size;
   c->tid = t->tid; c->clear_child_tid = t->clear_child_tid; c->restart_syscall = t->restart_syscall;
-  c->held_signals = t->held_signals; c->seccomp = t->seccomp;
+  c->held_signals = t->held_signals; c->turn.temporary_mask = t->temporary_mask; c->seccomp = t->seccomp;
   // In this order: from `current` on the supervisor sets both flags.
   *(volatile uint32_t *)&c->turn.current = index;
   *(volatile uint64_t *)&c->pending_signals = 0;
@@ -91,8 +91,12 @@ RT static void pass_turn(control *c) {
   wake(&c->threads[next]);
 }
 
+/// Threads that make system calls take turns often, as some then wait for another one in a loop (redis' I/O threads, spin locks
+/// before a futex); those that only compute have long slices soon.
+RT static uint64_t next_slice(const control *c) { return c->turn.slice ? c->turn.slice : BIS_TIME_SLICE; }
+
 RT void bis_begin_slice(control *c) {
-  c->tick_target = ticks_now(c) + (c->turn.chaos ? bis_chaos_slice(c) : BIS_TIME_SLICE);
+  c->tick_target = ticks_now(c) + (c->turn.chaos ? bis_chaos_slice(c) : next_slice(c));
 }
 
 /// The thread has the turn; is its state in the control block?
@@ -163,7 +167,9 @@ RT void bis_preempt(control *c) {
     c->tick_target = c->turn.count <= 1 ? ~0ull : ticks_now(c) + BIS_TIME_SLICE;
     return;
   }
-  bis_roam(c, c->turn.current, 256);
+  uint64_t slice = next_slice(c);
+  bis_roam(c, c->turn.current, (uint32_t)(slice * 256 / BIS_TIME_SLICE));
+  c->turn.slice = slice < BIS_TIME_SLICE / 2 ? slice * 2 : BIS_TIME_SLICE;
   bis_begin_slice(c);
   if (c->turn.chaos && !c->turn.ready_count) bis_chaos_pause(c);
   if (c->turn.chaos && c->turn.ready_count && bis_chaos_steps(c)) {

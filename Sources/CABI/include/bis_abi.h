@@ -55,6 +55,7 @@
 #define BIS_POOL_SPACE      0x100000
 #define BIS_POOL_COUNT      16
 #define BIS_TIME_SLICE      2000000  // ticks that a thread may run while others are ready
+#define BIS_SHORT_SLICE     100000   // the same after a system call: it may wait for what another one is to do, without a call
 
 // Inside the window.
 #define BIS_CONTROL_SIZE    0x90000      // struct bis_control: most of it is thread records, sparse in the rings file
@@ -163,7 +164,8 @@ struct bis_thread {
   uint64_t runtime_sp;       // replay: the runtime's stack pointer while another thread has the turn
   uint64_t seccomp;          // as in struct bis_control
   uint64_t name[2];          // replay: what the thread has called itself (PR_SET_NAME), 15 bytes and a 0; none: its program's
-  uint64_t reserved[23];
+  uint64_t temporary_mask;
+  uint64_t reserved[22];
 };
 // Who runs program code. Only the thread that has the turn touches the rest of the control block.
 struct bis_turn {
@@ -188,7 +190,10 @@ struct bis_turn {
   uint32_t always_zero;      // (PtraceWait.swift waits for it)
   uint32_t companion;        // record: not 0 when the supervisor may have put the only thread onto its own CPU (SharedCPU)
   uint32_t unused;
-  uint64_t reserved[3];
+  uint64_t slice;            // record: ticks of the next slice, BIS_SHORT_SLICE to BIS_TIME_SLICE; 0: the latter
+  uint64_t temporary_mask;   // record: signals that the call under way blocks while it waits (ppoll, sigsuspend), and bit 8
+                             // (SIGKILL, which nothing blocks); 0: the call has no mask of its own
+  uint64_t reserved[1];
   uint64_t mask[16];         // CPUs that the program may use, as the kernel said when pinning began
 };
 enum bis_pinning { BIS_PIN_OFF = 0, BIS_PIN_ON = 1, BIS_PIN_NEVER = 2 };
