@@ -79,7 +79,10 @@ private func isZombie(_ tid: ThreadID) -> Bool {
 }
 
 /// Whether SIGTRAP or SIGSEGV waits for a stopped thread.
-public func hasFaulted(_ tid: ThreadID) -> Bool { statusSignals(tid.rawValue, "SigPnd") & (1 << 4 | 1 << 10) != 0 }
+public func hasFaulted(_ tid: ThreadID) -> Bool {
+  let pending = (try? Ptrace.pendingSignals(tid)) ?? statusSignals(tid.rawValue, "SigPnd")
+  return pending & (1 << 4 | 1 << 10) != 0
+}
 
 extension WaitStatus {
   /// A fault of the instruction at hand, which comes again when that is executed again.

@@ -70,6 +70,23 @@ public enum Ptrace {
     return info
   }
 
+  /// Signals that wait for this stopped thread alone, at most 32 of them: bit n - 1 is signal n. PTRACE_PEEKSIGINFO
+  public static func pendingSignals(_ tid: ThreadID) throws(Errno) -> UInt64 {
+    let size = 128
+    var found = [UInt8](repeating: 0, count: 32 * size)
+    let from: (offset: UInt64, flags: UInt32, count: Int32) = (0, 0, 32)  // struct ptrace_peeksiginfo_args
+    let count = try found.withMutableBytes { (bytes) throws(Errno) in
+      try check(
+        withUnsafeBytes(of: from) {
+          bis_ptrace(0x4209, tid.rawValue, address($0.baseAddress), address(bytes.baseAddress))
+        })
+    }
+    return (0..<Int(count)).reduce(0) { set, i in
+      let number = found.withUnsafeBytes { $0.load(fromByteOffset: i * size, as: Int32.self) }
+      return (1...64).contains(number) ? set | 1 << UInt64(number - 1) : set
+    }
+  }
+
   public static func setSignalInfo(_ tid: ThreadID, _ info: SignalInfo) throws(Errno) {
     try check(info.withBytes { bis_ptrace(Int(PTRACE_SETSIGINFO), tid.rawValue, 0, address($0.baseAddress)) })
   }

@@ -1,7 +1,8 @@
 import Glibc
 import Synchronization
 
-/// A tracer and the process that it serves, on one CPU for as long as that one stops again and again.
+/// A tracer and the process that it serves, on one CPU for as long as that one stops again and again; or all processes that
+/// wait for each other's memory.
 ///
 /// A stop costs two switches where tracer and tracee share a CPU (7 µs), and two wake-ups of CPUs that had gone to sleep
 /// where they do not (110 µs). The kernel puts a thread that is woken onto a CPU that is free, so it separates the two at each
@@ -14,6 +15,8 @@ public final class SharedCPU: Sendable {
     static let goodStay = 1024
     /// Stops that are further apart are no streak.
     static let gapNanoseconds: UInt64 = 2_000_000
+    /// So many exchanges, each soon after the one before, bring processes together.
+    static let exchanges = 32
     /// How often the keeper looks, and the stops that it wants to have seen since.
     static let lookMicroseconds: UInt32 = 20_000
     static let stopsBetweenLooks = 4
@@ -22,17 +25,21 @@ public final class SharedCPU: Sendable {
   }
   private struct Neighbour {
     let process: Int32
-    let cpu: Int
     /// The thread that was moved, and where it might run before; nil: it was there.
     let moved: (tid: ThreadID, from: [Int])?
-    var stops = 0
   }
   private struct State {
     var last: Int32 = 0
     var lastTime: UInt64 = 0
     var streak = 0
     var wanted = Limits.streak
-    var neighbour: Neighbour?
+    /// Those that share the tracer's CPU, several only if they wait for each other.
+    var neighbours: [Neighbour] = []
+    var cpu = 0
+    /// Stops of theirs.
+    var stops = 0
+    var lastExchange: UInt64 = 0
+    var exchanges = 0
     var stopsSinceLook = 0
     var keeperRuns = false
     var idleLooks = 0
@@ -55,19 +62,40 @@ public final class SharedCPU: Sendable {
     guard allowed.count > 1 else { return false }
     return state.withLock { s in
       s.stopsSinceLook += 1
-      if let n = s.neighbour {
-        if n.process == process, cpu == nil || cpu == n.cpu {
-          s.neighbour?.stops += 1
+      if !s.neighbours.isEmpty {
+        if let n = s.neighbours.first(where: { $0.process == process }), cpu == nil || cpu == s.cpu {
+          s.stops += 1
           return n.moved != nil
         }
-        s.wanted = n.stops < Limits.goodStay ? min(s.wanted * 2, Limits.longestStreak) : Limits.streak
+        if s.neighbours.count > 1 { return false }
+        s.wanted = s.stops < Limits.goodStay ? min(s.wanted * 2, Limits.longestStreak) : Limits.streak
         part(&s)
       }
       let now = monotonicNanoseconds()
       s.streak = s.last == process && now - s.lastTime < Limits.gapNanoseconds ? s.streak + 1 : 1
       (s.last, s.lastTime) = (process, now)
-      if s.streak >= s.wanted { meet(&s, tid, process, cpu) }
-      return s.neighbour?.moved != nil
+      return s.streak >= s.wanted && meet(&s, tid, process, cpu)
+    }
+  }
+
+  /// Two processes have been stopped because one waits for what the other has (`threads`: the only thread of each; nil: it
+  /// has several, which are kept where they are). Those that do so all the time run one after the other anyway.
+  ///
+  /// - Returns: the processes whose threads have been moved now.
+  public func exchanged(_ processes: [(process: Int32, thread: ThreadID?)]) -> [Int32] {
+    guard allowed.count > 1 else { return [] }
+    return state.withLock { s in
+      let now = monotonicNanoseconds()
+      s.stopsSinceLook += 1
+      s.exchanges = now - s.lastExchange < Limits.gapNanoseconds ? s.exchanges + 1 : 0
+      s.lastExchange = now
+      guard s.exchanges >= Limits.exchanges else { return [] }
+      var moved: [Int32] = []
+      for p in processes {
+        guard let tid = p.thread, !s.neighbours.contains(where: { $0.process == p.process }) else { continue }
+        if meet(&s, tid, p.process, nil) { moved.append(p.process) }
+      }
+      return moved
     }
   }
 
@@ -76,7 +104,12 @@ public final class SharedCPU: Sendable {
   public func release(_ process: Int32? = nil) {
     state.withLock { s in
       s.streak = 0
-      if let n = s.neighbour, process == nil || process == n.process { part(&s) }
+      if process == nil {
+        part(&s)
+      } else if let i = s.neighbours.firstIndex(where: { $0.process == process }) {
+        if s.neighbours.count == 1 { return part(&s) }
+        giveBack(s.neighbours.remove(at: i), s.cpu)
+      }
     }
   }
 
@@ -86,38 +119,49 @@ public final class SharedCPU: Sendable {
     try? Machine.setAllowedCPUs(tid, allowed)
   }
 
-  private func meet(_ s: inout State, _ tid: ThreadID, _ process: Int32, _ kept: Int?) {
+  /// Brings a process to the tracer's CPU, or the tracer to the process's. Returns whether its thread was moved.
+  private func meet(_ s: inout State, _ tid: ThreadID, _ process: Int32, _ kept: Int?) -> Bool {
     s.streak = 0
     if !s.keeperRuns {
-      guard (try? startThread { [self] in keep() }) != nil else { return }
+      guard (try? startThread { [self] in keep() }) != nil else { return false }
       s.keeperRuns = true
     }
-    let cpu = kept ?? Machine.currentCPU
+    let cpu = s.neighbours.isEmpty ? kept ?? Machine.currentCPU : s.cpu
     var moved: (tid: ThreadID, from: [Int])?
     if kept == nil {
-      guard let before = try? Machine.allowedCPUs(of: tid), before.contains(cpu) else { return }
+      guard let before = try? Machine.allowedCPUs(of: tid), before.contains(cpu) else { return false }
       if before.count > 1 {
-        guard (try? Machine.pin(tid, to: cpu)) != nil else { return }
+        guard (try? Machine.pin(tid, to: cpu)) != nil else { return false }
         moved = (tid, before)
       }
     }
-    if (try? Machine.pin(tracer, to: cpu)) == nil {
-      if let moved { try? Machine.setAllowedCPUs(moved.tid, moved.from) }
-      return
+    let new = Neighbour(process: process, moved: moved)
+    if s.neighbours.isEmpty {
+      guard (try? Machine.pin(tracer, to: cpu)) != nil else {
+        giveBack(new, cpu)
+        return false
+      }
+      s.cpu = cpu
+      s.stops = 0
     }
-    s.neighbour = Neighbour(process: process, cpu: cpu, moved: moved)
+    s.neighbours.append(new)
     s.stopsSinceLook = Limits.stopsBetweenLooks
+    return moved != nil
   }
 
   private func part(_ s: inout State) {
-    guard let n = s.neighbour else { return }
-    s.neighbour = nil
+    guard !s.neighbours.isEmpty else { return }
+    for n in s.neighbours { giveBack(n, s.cpu) }
+    s.neighbours = []
     s.streak = 0
-    // (somebody else may have put it elsewhere: taskset(1))
-    if let (tid, from) = n.moved, (try? Machine.allowedCPUs(of: tid)) == [n.cpu] {
-      try? Machine.setAllowedCPUs(tid, from)
-    }
+    s.exchanges = 0
     try? Machine.setAllowedCPUs(tracer, allowed)
+  }
+
+  private func giveBack(_ n: Neighbour, _ cpu: Int) {
+    // (somebody else may have put it elsewhere: taskset(1))
+    guard let (tid, from) = n.moved, (try? Machine.allowedCPUs(of: tid)) == [cpu] else { return }
+    try? Machine.setAllowedCPUs(tid, from)
   }
 
   /// On a thread of its own, as the tracer sleeps while a neighbour does not stop.
@@ -126,9 +170,9 @@ public final class SharedCPU: Sendable {
     while goesOn {
       usleep(Limits.lookMicroseconds)
       goesOn = state.withLock { s in
-        if s.neighbour != nil, s.stopsSinceLook < Limits.stopsBetweenLooks { part(&s) }
+        if s.stopsSinceLook < Limits.stopsBetweenLooks { part(&s) }
         s.stopsSinceLook = 0
-        s.idleLooks = s.neighbour == nil ? s.idleLooks + 1 : 0
+        s.idleLooks = s.neighbours.isEmpty ? s.idleLooks + 1 : 0
         s.keeperRuns = s.idleLooks < Limits.idleLooks
         if !s.keeperRuns { s.idleLooks = 0 }
         return s.keeperRuns

@@ -207,6 +207,7 @@ extension RecordSession {
     let now = Machine.tsc()
     let isWaiting = sharedRequests.contains { $0.process === q }
     if !isWaiting, now &- holder.object.page(page).since < RecordSession.holdCycles { return false }
+    if let request { bringTogether(q, request.process) }
     return try whileStopped(q) { (tid, r) throws(GuestError) -> Bool in
       guard self.mayTake(holder, page, tid, r) else { return false }
       if rights == 0 { try self.loseCode(holder, page, count, request) }
@@ -217,6 +218,16 @@ extension RecordSession {
         SharedView.Loss(events: q.placedEvents, ticks: isExact ? q.control.ticks : nil))
       return true
     }
+  }
+
+  /// Processes that take pages from each other all the time run on one CPU.
+  private func bringTogether(_ q: RecordedProcess, _ p: RecordedProcess) {
+    let both = [q, p].map { process in
+      let isAlone =
+        process.control.block.pointee.turn.cpu == 0 && process.threads.count <= 1 && process.vforkParents.isEmpty
+      return (process: process.guest.pid, thread: isAlone ? process.guest.tid : nil)
+    }
+    for pid in sharedCPU.exchanged(both) { process(pid)?.control.block.pointee.turn.companion = 1 }
   }
 
   /// The holder has no right, or no right to write, from here on.

@@ -86,6 +86,20 @@ int main(int argc, char **argv) {
   pthread_join(t, 0);
   say("after threads");
 
+  // Two that take memory from each other all the time.
+  volatile int *turn = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pid = fork();
+  for (int i = 0; i < 200; i++) {
+    while (*turn % 2 != !pid) sched_yield();
+    ++*turn;
+  }
+  if (!pid) {
+    say("one of two");
+    _exit(0);
+  }
+  wait(0);
+  say("the other");
+
   // Its own choice counts, before and after stops.
   int last = 0;
   for (int i = 0; i < CPU_SETSIZE; i++)
