@@ -18,12 +18,93 @@ extension GuestProcess {
       if m.start < UInt64(BIS_REGION_END), m.end > UInt64(BIS_REGION_BASE) { continue }
       guard m.read, m.write || guarded.keys.contains(where: { m.contains($0) }) else { continue }
       ranges.append(
-        MemoryRange(address: m.start, length: m.byteCount, checksum: try checksum(m.start, m.byteCount)))
+        MemoryRange(address: m.start, length: m.byteCount, checksum: try contentChecksum(m.start, m.byteCount, maps)))
     }
     return ranges
   }
 
-  /// Checksum of `length` bytes; memory that cannot be read counts as zero.
+  /// Checksum of the pages in `[address, address + length)` that hold anything but zeros. Those that the process has never
+  /// touched are not read: there may be terabytes of them (the shadow memory of sanitizers).
+  ///
+  /// - Parameter maps: the process's, in order.
+  public func contentChecksum(
+    _ address: UInt64, _ length: UInt64, _ maps: [MemoryMap]
+  ) throws(GuestError) -> UInt64 {
+    var h: UInt64 = 0
+    let end = address + length
+    for m in maps where m.start < end && m.end > address {
+      let (low, high) = (max(m.start, address), min(m.end, end))
+      let isAnonymous = m.inode == 0 && !m.shared
+      for run in try isAnonymous ? touched(low, high) : [low..<high] {
+        h = try contentChecksum(run, seed: h)
+      }
+    }
+    return h
+  }
+
+  /// Without `PageMap` everything is read that is no more than this.
+  private static let readAnyway: UInt64 = 64 << 30
+
+  private func touched(_ low: UInt64, _ high: UInt64) throws(GuestError) -> [Range<UInt64>] {
+    do throws(Errno) { return try PageMap(of: tid).populated(low, high) } catch {
+      guard high - low <= GuestProcess.readAnyway else {
+        throw .unsupported("checksums of \((high - low) >> 30) GiB of memory need Linux 6.7: record without --checksum")
+      }
+      return [low..<high]
+    }
+  }
+
+  private func contentChecksum(_ run: Range<UInt64>, seed: UInt64) throws(GuestError) -> UInt64 {
+    var h = seed
+    var at = run.lowerBound
+    var buffer = [UInt8](repeating: 0, count: Int(min(run.upperBound - at, 1 << 20)))
+    while at < run.upperBound {
+      let want = Int(min(run.upperBound - at, UInt64(buffer.count)))
+      h = try buffer.withMutableBytes { (all) throws(GuestError) -> UInt64 in
+        let b = UnsafeMutableRawBufferPointer(rebasing: all[0..<want])
+        try fill(b, from: at)
+        var h = h
+        for offset in stride(from: 0, to: want, by: 4096) {
+          let page = UnsafeRawBufferPointer(rebasing: b[offset..<min(offset + 4096, want)])
+          if !isZero(page) { h = xxHash64(page, seed: h &+ at &+ UInt64(offset)) }
+        }
+        return h
+      }
+      at += UInt64(want)
+    }
+    return h
+  }
+
+  private func isZero(_ page: UnsafeRawBufferPointer) -> Bool {
+    var at = 0
+    while at + 64 <= page.count {
+      var bits: UInt64 = 0
+      for word in 0..<8 { bits |= page.loadUnaligned(fromByteOffset: at + word * 8, as: UInt64.self) }
+      if bits != 0 { return false }
+      at += 64
+    }
+    return page[at...].allSatisfy { $0 == 0 }
+  }
+
+  /// Memory that cannot be read counts as zero.
+  private func fill(_ b: UnsafeMutableRawBufferPointer, from address: UInt64) throws(GuestError) {
+    var done = 0
+    while done < b.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: b[done...])
+      var got = 0
+      do throws(Errno) { got = try readMemory(tid, address + UInt64(done), into: rest) } catch {
+        if error == .gone { throw .gone }
+      }
+      if got <= 0 {
+        let page = min(rest.count, 4096 - Int((address + UInt64(done)) & 4095))
+        rest.baseAddress!.initializeMemory(as: UInt8.self, repeating: 0, count: page)
+        got = page
+      }
+      done += got
+    }
+  }
+
+  /// Checksum of `length` bytes, as recordings had it before `contentChecksum`; memory that cannot be read counts as zero.
   public func checksum(_ address: UInt64, _ length: UInt64) throws(GuestError) -> UInt64 {
     var h: UInt64 = 0
     var at = address
@@ -32,20 +113,7 @@ extension GuestProcess {
     while at < end {
       let want = Int(min(end - at, UInt64(buffer.count)))
       h = try buffer.withMutableBytes { (b) throws(GuestError) -> UInt64 in
-        var done = 0
-        while done < want {
-          let rest = UnsafeMutableRawBufferPointer(rebasing: b[done..<want])
-          var got = 0
-          do throws(Errno) { got = try readMemory(tid, at + UInt64(done), into: rest) } catch {
-            if error == .gone { throw .gone }
-          }
-          if got <= 0 {
-            let page = min(want - done, 4096 - Int((at + UInt64(done)) & 4095))
-            rest.baseAddress!.initializeMemory(as: UInt8.self, repeating: 0, count: page)
-            got = page
-          }
-          done += got
-        }
+        try fill(UnsafeMutableRawBufferPointer(rebasing: b[0..<want]), from: at)
         return xxHash64(UnsafeRawBufferPointer(rebasing: b[0..<want]), seed: h)
       }
       at += UInt64(want)

@@ -88,7 +88,7 @@ extension GuestProcess {
     }
     var h = seed
     for r in ranges {
-      let sum = try checksum(r.low, r.high - r.low)
+      let sum = try contentChecksum(r.low, r.high - r.low, maps)
       h = [h, r.low, r.high, sum].withUnsafeBytes { xxHash64($0) }
     }
     return h

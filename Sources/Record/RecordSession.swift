@@ -304,7 +304,9 @@ final class RecordSession {
     var total: UInt64 = 0
     for r in ranges { total = (total << 7 | total >> 57) ^ r.checksum }
     try append(
-      p, EventHead(.checksum, rip: p.control.rip, value: registers, value2: total),
+      p,
+      EventHead(
+        .checksum, number: UInt32(BIS_CHECKSUM_CONTENT), rip: p.control.rip, value: registers, value2: total),
       ranges.map { .checksumRange(address: $0.address, length: $0.length, checksum: $0.checksum) })
   }
 

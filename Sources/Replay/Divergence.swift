@@ -55,8 +55,11 @@ extension ReplaySession {
     report.checksums += 1
     let registers = try p.guest.registerChecksum(codec)
     if registers != event.head.value { throw divergence(p, "the checksum of the registers differs") }
+    let ofContent = event.head.number == UInt32(BIS_CHECKSUM_CONTENT)
+    let maps = try kernel("read the memory map") { () throws(Errno) in try memoryMaps(of: p.guest.tid) }
     for case .checksumRange(let address, let length, let checksum) in event.effects {
-      let found = try p.guest.checksum(address, length)
+      let found =
+        try ofContent ? p.guest.contentChecksum(address, length, maps) : p.guest.checksum(address, length)
       if found != checksum {
         throw divergence(p, "memory at \(hex(address))…\(hex(address + length)) differs")
       }

@@ -2,6 +2,7 @@
 
 import os
 
+import demanding
 import runtimes
 import servers
 from rows import Row
@@ -333,4 +334,4 @@ def rows():
         Row("programs/make_j2", ["make", "-s", "-j2"], MAKE_PROJECT.replace("COUNT", "12"), checksum=1000, timeout=200, long=True),
         Row("programs/make_j4", ["make", "-s", "-j4"], MAKE_PROJECT.replace("COUNT", "4"), checksum=500, timeout=120),
     ]
-    return found + stress_rows() + isolated_rows() + runtimes.rows() + servers.rows()
+    return found + stress_rows() + isolated_rows() + runtimes.rows() + servers.rows() + demanding.rows()

@@ -365,6 +365,8 @@ enum bis_reason {
                                 // and rip are new
 };
 
+#define BIS_CHECKSUM_CONTENT 1 // nr of CHECKSUM events whose ranges are of pages that are not zero (Guest/Checksum.swift)
+
 enum bis_file_phase { BIS_FILE_BEFORE = 0, BIS_FILE_AFTER = 1 };
 
 // Whether pages shared with other processes may be taken away from a process (bis_control.pinned).

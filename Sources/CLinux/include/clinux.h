@@ -154,6 +154,17 @@ BIS_FUNCTION long bis_process_vm_writev(int tid, uint64_t address, const void *f
   struct iovec local = {(void *)from, count}, remote = {(void *)address, count};
   return bis_syscall6(SYS_process_vm_writev, tid, (long)&local, 1, (long)&remote, 1, 0);
 }
+/// PAGEMAP_SCAN (Linux 6.7) of a /proc/PID/pagemap: pages of [start, end) that are there or swapped out, as at most `count`
+/// regions of three words (start, end, categories). Returns how many; `walked`: how far it got.
+BIS_FUNCTION long bis_pagemap_scan(int fd, uint64_t start, uint64_t end, uint64_t *regions, size_t count,
+                                   uint64_t *walked) {
+  uint64_t present = 1 << 3 | 1 << 4;  // PAGE_IS_PRESENT, PAGE_IS_SWAPPED
+  // struct pm_scan_arg: size, flags, start, end, walk_end, vec, vec_len, max_pages, and four masks
+  uint64_t arg[12] = {sizeof arg, 0, start, end, 0, (uint64_t)regions, count, 0, 0, 0, present, present};
+  long result = bis_syscall3(SYS_ioctl, fd, 0xC0606610, (long)arg);
+  *walked = arg[4];
+  return result;
+}
 /// `timeout` is relative for FUTEX_WAIT, absolute for FUTEX_WAIT_BITSET; null waits for ever.
 BIS_FUNCTION long bis_futex(const void *word, int operation, uint32_t value, const struct timespec *timeout,
                             const void *word2, uint32_t value3) {
