@@ -214,7 +214,10 @@ final class RecordSession {
     block.pointee.reason = 0
     questions[Int(why.rawValue) % questions.count] += 1
     let cpu = block.pointee.turn.cpu
-    if sharedCPU.served(p.guest.tid, of: p.guest.pid, keptOn: cpu == 0 ? nil : Int(cpu) - 1) {
+    // (a program with threads that are kept nowhere has placed them itself)
+    if cpu != 0 || p.threads.count <= 1,
+      sharedCPU.served(p.guest.tid, of: p.guest.pid, keptOn: cpu == 0 ? nil : Int(cpu) - 1)
+    {
       block.pointee.turn.companion = 1
     }
     switch why {
