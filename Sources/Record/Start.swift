@@ -92,7 +92,10 @@ extension RecordSession {
         slot.control.actions[signal].handler = 1
       }
       try begin(tid, slot, how: .exec, parent: nil, parentEvent: nil)
-    } catch { throw RecordError(error) }
+    } catch {
+      Stopped(assuming: tid).kill()
+      throw RecordError(error)
+    }
   }
 
   /// A program that exec has just built becomes a process with a tape.
