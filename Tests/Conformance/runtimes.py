@@ -406,8 +406,8 @@ S
 GDB_RUN = r"""gdb -q -nx -batch -x script ./main < /dev/null 2>&1 | grep -E '^(\$|sum|Old|New|Value|#)' | grep -v LWP
 ./main x & p=$!; sleep 0.2
 gdb -q -nx -batch -ex 'set debuginfod enabled off' -p $p -ex 'break usleep' -ex continue -ex 'print stop' -ex 'set var stop = 8' -ex detach \
-  < /dev/null 2>&1 | grep '^\$'
-wait $p; echo $?"""
+  < /dev/null 2>&1 | grep '^\$' > said
+wait $p; echo $?; cat said"""
 
 
 def shell(name, script, **more):
@@ -474,5 +474,5 @@ def rows():
         shell("strace_ls", "strace -f -o log ls; echo $?; grep -c . log > lines; tail -1 log | cut -d' ' -f2-", needs=("strace",),
               ignore=("log", "lines")),
         shell("strace_follow", STRACE_FOLLOW, needs=("strace",), ignore=("log", "log2"), checksum=20, timeout=60),
-        shell("gdb_inside", GDB_RUN, setup=GDB_PROGRAM, needs=("gdb",), ignore=("main",), checksum=1000, timeout=100),
+        shell("gdb_inside", GDB_RUN, setup=GDB_PROGRAM, needs=("gdb",), ignore=("main", "said"), checksum=1000, timeout=100),
     ]
