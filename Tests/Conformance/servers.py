@@ -91,7 +91,7 @@ def rows():
     return [
         r("luajit", ["luajit", "work.lua"], LUA, needs=("luajit",), checksum=5),
         r("pypy", ["pypy3", "work.py"], PYPY, needs=("pypy3",), checksum=200, timeout=90),
-        r("erlang", ["escript", "work.erl"], ERLANG, needs=("escript",), checksum=20000, timeout=120),
+        r("erlang", ["escript", "work.erl"], ERLANG, needs=("escript",), checksum=1000, timeout=120),
         r("sbcl", ["sbcl", "--script", "work.lisp"], LISP, needs=("sbcl",), checksum=100, timeout=90),
         s("nginx", NGINX_RUN, NGINX, needs=("/usr/sbin/nginx", "curl"), checksum=20, timeout=60, ignore=("t*", "errors", "pid", "port", "conf")),
         s("postgres", POSTGRES_RUN, POSTGRES, needs=("/usr/bin/pg_ctlcluster", "psql"), checksum=500, timeout=300, long=True,
