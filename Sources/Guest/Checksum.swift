@@ -14,47 +14,17 @@ extension GuestProcess {
   public func memoryChecksums() throws(GuestError) -> [MemoryRange] {
     let maps = try kernel("read the memory map") { () throws(Errno) in try memoryMaps(of: tid) }
     var ranges: [MemoryRange] = []
+    let content = MemoryContent(of: self, maps)
     for m in maps where !m.path.hasPrefix("[v") {
       if m.start < UInt64(BIS_REGION_END), m.end > UInt64(BIS_REGION_BASE) { continue }
       guard m.read, m.write || guarded.keys.contains(where: { m.contains($0) }) else { continue }
       ranges.append(
-        MemoryRange(address: m.start, length: m.byteCount, checksum: try contentChecksum(m.start, m.byteCount, maps)))
+        MemoryRange(address: m.start, length: m.byteCount, checksum: try content.checksum(m.start, m.byteCount)))
     }
     return ranges
   }
 
-  /// Checksum of the pages in `[address, address + length)` that hold anything but zeros. Those that the process has never
-  /// touched are not read: there may be terabytes of them (the shadow memory of sanitizers).
-  ///
-  /// - Parameter maps: the process's, in order.
-  public func contentChecksum(
-    _ address: UInt64, _ length: UInt64, _ maps: [MemoryMap]
-  ) throws(GuestError) -> UInt64 {
-    var h: UInt64 = 0
-    let end = address + length
-    for m in maps where m.start < end && m.end > address {
-      let (low, high) = (max(m.start, address), min(m.end, end))
-      let isAnonymous = m.inode == 0 && !m.shared
-      for run in try isAnonymous ? touched(low, high) : [low..<high] {
-        h = try contentChecksum(run, seed: h)
-      }
-    }
-    return h
-  }
-
-  /// Without `PageMap` everything is read that is no more than this.
-  private static let readAnyway: UInt64 = 64 << 30
-
-  private func touched(_ low: UInt64, _ high: UInt64) throws(GuestError) -> [Range<UInt64>] {
-    do throws(Errno) { return try PageMap(of: tid).populated(low, high) } catch {
-      guard high - low <= GuestProcess.readAnyway else {
-        throw .unsupported("checksums of \((high - low) >> 30) GiB of memory need Linux 6.7: record without --checksum")
-      }
-      return [low..<high]
-    }
-  }
-
-  private func contentChecksum(_ run: Range<UInt64>, seed: UInt64) throws(GuestError) -> UInt64 {
+  fileprivate func contentChecksum(_ run: Range<UInt64>, seed: UInt64) throws(GuestError) -> UInt64 {
     var h = seed
     var at = run.lowerBound
     var buffer = [UInt8](repeating: 0, count: Int(min(run.upperBound - at, 1 << 20)))
@@ -104,7 +74,7 @@ extension GuestProcess {
     }
   }
 
-  /// Checksum of `length` bytes, as recordings had it before `contentChecksum`; memory that cannot be read counts as zero.
+  /// Checksum of `length` bytes, as recordings had it before `MemoryContent`; memory that cannot be read counts as zero.
   public func checksum(_ address: UInt64, _ length: UInt64) throws(GuestError) -> UInt64 {
     var h: UInt64 = 0
     var at = address
@@ -129,5 +99,45 @@ extension GuestProcess {
     ]
     let h = words.withUnsafeBytes { xxHash64($0) }
     return try codec.read(tid).withUnsafeBytes { xxHash64($0, seed: h) }
+  }
+}
+
+/// What a stopped process has in its memory, as far as it is not zero.
+public struct MemoryContent: ~Copyable {
+  private let process: GuestProcess
+  private let maps: [MemoryMap]
+  /// Nil: the kernel does not tell.
+  private let pages: PageMap?
+  /// Without `pages` everything is read that is no more than this.
+  private static let readAnyway: UInt64 = 64 << 30
+
+  /// - Parameter maps: the process's, in order.
+  public init(of process: GuestProcess, _ maps: [MemoryMap]) {
+    self.process = process
+    self.maps = maps
+    pages = try? PageMap(of: process.tid)
+  }
+
+  /// Checksum of the pages in `[address, address + length)` that hold anything but zeros. Those that the process has never
+  /// touched are not read: there may be terabytes of them (the shadow memory of sanitizers).
+  public func checksum(_ address: UInt64, _ length: UInt64) throws(GuestError) -> UInt64 {
+    var h: UInt64 = 0
+    let end = address + length
+    for m in maps where m.start < end && m.end > address {
+      let (low, high) = (max(m.start, address), min(m.end, end))
+      let isAnonymous = m.inode == 0 && !m.shared
+      for run in try isAnonymous ? touched(low, high) : [low..<high] {
+        h = try process.contentChecksum(run, seed: h)
+      }
+    }
+    return h
+  }
+
+  private func touched(_ low: UInt64, _ high: UInt64) throws(GuestError) -> [Range<UInt64>] {
+    if let runs = try? pages?.populated(low, high) { return runs }
+    guard high - low <= MemoryContent.readAnyway else {
+      throw .unsupported("checksums of \((high - low) >> 30) GiB of memory need Linux 6.7: record without --checksum")
+    }
+    return [low..<high]
   }
 }

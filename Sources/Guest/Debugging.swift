@@ -86,9 +86,10 @@ extension GuestProcess {
         }
       }
     }
+    let content = MemoryContent(of: self, maps)
     var h = seed
     for r in ranges {
-      let sum = try contentChecksum(r.low, r.high - r.low, maps)
+      let sum = try content.checksum(r.low, r.high - r.low)
       h = [h, r.low, r.high, sum].withUnsafeBytes { xxHash64($0) }
     }
     return h

@@ -57,9 +57,9 @@ extension ReplaySession {
     if registers != event.head.value { throw divergence(p, "the checksum of the registers differs") }
     let ofContent = event.head.number == UInt32(BIS_CHECKSUM_CONTENT)
     let maps = try kernel("read the memory map") { () throws(Errno) in try memoryMaps(of: p.guest.tid) }
+    let content = MemoryContent(of: p.guest, maps)
     for case .checksumRange(let address, let length, let checksum) in event.effects {
-      let found =
-        try ofContent ? p.guest.contentChecksum(address, length, maps) : p.guest.checksum(address, length)
+      let found = try ofContent ? content.checksum(address, length) : p.guest.checksum(address, length)
       if found != checksum {
         throw divergence(p, "memory at \(hex(address))…\(hex(address + length)) differs")
       }
