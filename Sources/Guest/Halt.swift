@@ -80,7 +80,7 @@ private func isZombie(_ tid: ThreadID) -> Bool {
 
 /// Whether SIGTRAP or SIGSEGV waits for a stopped thread.
 public func hasFaulted(_ tid: ThreadID) -> Bool {
-  let pending = (try? Ptrace.pendingSignals(tid)) ?? statusSignals(tid.rawValue, "SigPnd")
+  let pending = (try? Ptrace.pendingSignals(tid)) ?? 0
   return pending & (1 << 4 | 1 << 10) != 0
 }
 

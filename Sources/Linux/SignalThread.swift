@@ -2,25 +2,6 @@
 internal import CLinux
 import Glibc
 
-/// What the thread does with each signal.
-private final class SignalTaker: Sendable {
-  let signals: [Int32]
-  let take: @Sendable (SignalInfo) -> Void
-
-  init(_ signals: [Int32], _ take: @escaping @Sendable (SignalInfo) -> Void) {
-    self.signals = signals
-    self.take = take
-  }
-
-  func run() -> Never {
-    var set = signalSet(signals)
-    while true {
-      var raw = siginfo_t()
-      if sigwaitinfo(&set, &raw) > 0 { take(withUnsafeBytes(of: &raw) { SignalInfo(bytes: $0) }) }
-    }
-  }
-}
-
 private func signalSet(_ signals: [Int32]) -> sigset_t {
   var set = sigset_t()
   sigemptyset(&set)
@@ -33,10 +14,17 @@ private func signalSet(_ signals: [Int32]) -> sigset_t {
 public func takeSignals(
   _ signals: [Int32], _ take: @escaping @Sendable (SignalInfo) -> Void
 ) throws(Errno) {
-  let taker = SignalTaker(signals, take)
   var set = signalSet(signals)
   pthread_sigmask(SIG_BLOCK, &set, nil)
-  do throws(Errno) { try startThread { taker.run() } } catch {
+  do throws(Errno) {
+    try startThread {
+      var set = signalSet(signals)
+      while true {
+        var raw = siginfo_t()
+        if sigwaitinfo(&set, &raw) > 0 { take(withUnsafeBytes(of: &raw) { SignalInfo(bytes: $0) }) }
+      }
+    }
+  } catch {
     pthread_sigmask(SIG_UNBLOCK, &set, nil)
     throw error
   }

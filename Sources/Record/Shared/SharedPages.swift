@@ -227,7 +227,8 @@ extension RecordSession {
         process.control.block.pointee.turn.cpu == 0 && process.threads.count <= 1 && process.vforkParents.isEmpty
       return (process: process.guest.pid, thread: isAlone ? process.guest.tid : nil)
     }
-    for pid in sharedCPU.exchanged(both) { process(pid)?.control.block.pointee.turn.companion = 1 }
+    let moved = sharedCPU.exchanged(both)
+    for process in [q, p] where moved.contains(process.guest.pid) { process.control.block.pointee.turn.companion = 1 }
   }
 
   /// The holder has no right, or no right to write, from here on.
