@@ -18,8 +18,10 @@ struct ReplayCommand: ParsableCommand {
       The program runs again with what it took in then. No file, network, clock
       or terminal is touched; inputs, program and working directory need not be
       there any more. What it wrote to standard output and standard error is
-      echoed, every event is checked, and the exit status is the recorded one.
-      The first difference stops the replay and is shown.
+      echoed, every event is checked, and so are all registers and memory at
+      each checksum that the recording has (bis record --checksum); the exit
+      status is the recorded one. The first difference stops the replay and is
+      shown.
 
         bis replay                     the latest recording in gdb
         bis replay -p cc1 --goto 50%   the process that ran cc1, in the middle
