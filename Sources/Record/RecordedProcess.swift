@@ -112,6 +112,10 @@ final class RecordedProcess {
   var filtersAllThreads = false
   var control: Control { guest.control }
 
+  /// A call that is under way may have been stopped, or lost a page: the runtime finishes what is half done. (While it is
+  /// stopped.)
+  func noteDisturbance() { control.block.pointee.disturbances &+= 1 }
+
   init(guest: GuestProcess, sink: TapeSink) {
     self.guest = guest
     self.sink = sink

@@ -60,6 +60,7 @@ extension RecordSession {
 
   /// A signal that the program does not notice has interrupted a call that the kernel would not restart by itself.
   func restartInterrupted(_ tid: ThreadID, _ r: Registers) throws(GuestError) {
+    processes[tid]?.noteDisturbance()
     let ends = [Region.address(BIS_LABEL_INTERRUPTIBLE_END), Region.address(BIS_LABEL_RELEASED_END)]
     guard ends.contains(r.rip), Int64(bitPattern: r.rax) == -4,
       Int64(bitPattern: r.orig_rax) >= 0

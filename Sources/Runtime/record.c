@@ -327,6 +327,21 @@ RT static int64_t perform(control *c, const struct bis_plan *plan, uint32_t nr, 
   return direct_call(c, plan, nr, a, before);
 }
 
+/// As `perform`, and what was stopped half-way is finished (partial.c).
+RT static int64_t perform_whole(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6], int shared,
+                                uint8_t standard, struct bis_before *before, struct bis_local_effects *local) {
+  uint32_t disturbances = c->disturbances;
+  int64_t result = perform(c, plan, nr, a, shared, standard, before, local);
+  uint64_t rest[6];
+  while (result > 0 && c->disturbances != disturbances && bis_remainder(c, nr, a, (uint64_t)result, rest)) {
+    disturbances = c->disturbances;
+    int64_t more = perform(c, plan, nr, rest, shared, standard, before, local);
+    if (more > 0) result += more;
+    else if (more != -EFAULT_) break;
+  }
+  return result;
+}
+
 /// A filter of the program decides about the call. 1: it is not to be done, and what happens instead has happened.
 RT static int filtered(control *c, const struct bis_descriptor *d, const uint64_t a[6], uint32_t nr) {
   struct bis_plan plan;
@@ -460,8 +475,10 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       again = 0;
     }
     for (; again; again--) {
-      result = perform(c, &plan, nr, a, shared, flags, &before, &local);
+      uint32_t disturbances = c->disturbances;
+      result = perform_whole(c, &plan, nr, a, shared, flags, &before, &local);
       if (result != -EFAULT_ || !shared) break;
+      again += c->disturbances != disturbances;
       if (nr != 202) bis_bring_pages(c, nr, a, 1, BIS_PIN_INPUT);
     }
     if (file.known) bis_after_file_change(c, nr, a, &file, result);

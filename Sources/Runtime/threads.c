@@ -411,11 +411,11 @@ RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t n
   if (files && is_regular_file(a[0])) return direct(c, plan, nr, a, before);
   if (nr == NR_FUTEX && bis_copy(&value, (const void *)a[0], 4) && value != (uint32_t)a[2])
     return direct(c, plan, nr, a, before);  // EAGAIN
+  if (!bis_map_threads(c)) return direct(c, plan, nr, a, before);
   for (unsigned i = 0; i < plan->output_count; i++)
     if (plan->outputs[i].length == BIS_LEN_IOVEC || plan->outputs[i].length == BIS_LEN_MSGHDR ||
         plan->outputs[i].length == BIS_LEN_MMSGHDR)
       return wait_and_call(c, plan, nr, a, before);
-  if (!bis_map_threads(c)) return direct(c, plan, nr, a, before);
   for (int i = 0; i < 6; i++) b[i] = a[i];
   r.count = 0;
   r.next = BIS_THREADS_BASE + (uint64_t)c->turn.current * BIS_THREAD_SPACE;

@@ -141,7 +141,7 @@ $as initdb -N -D db -U postgres -A trust > log 2>&1 || cat log
 $as postgres -D db -k $PWD -c listen_addresses= > log 2>&1 & server=$!
 for i in $(seq 100); do psql -h $PWD -U postgres -Atc 'select 1' postgres > /dev/null 2>&1 && break; sleep 0.2; done
 pgbench -h $PWD -U postgres -i -q postgres > /dev/null 2>&1
-pgbench -h $PWD -U postgres -n -c 3 -j 2 -t COUNT postgres 2>&1 | grep processed
+pgbench -h $PWD -U postgres -n -c 3 -j 2 -t COUNT postgres 2>&1 | grep -E "processed|error"
 psql -h $PWD -U postgres -Atc "select sum(abalance) = (select sum(delta) from pgbench_history) from pgbench_accounts" postgres
 $as kill -INT $server; wait; rm -rf db log; test $(id -u) != 0 || rm -r /tmp/bis-pg-$$; echo done"""
 

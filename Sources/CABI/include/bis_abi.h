@@ -301,7 +301,7 @@ struct bis_control {
   uint64_t seccomp;            // record: the current thread's newest filter (its address in BIS_FILTERS); enum bis_seccomp
   // Descriptors that are known to be no file which anybody has mapped (record; Sources/Runtime/shared.c).
   uint32_t plain_changes;      // as long as bis_shared.file_changes is this; 0: none is known; BIS_PLAIN_NEVER
-  uint32_t plain_reserved;
+  volatile uint32_t disturbances; // record: how often the supervisor has stopped a call, or taken a page from one (partial.c)
   uint8_t plain_fd[1024];
   struct bis_thread threads[BIS_MAX_THREADS];
 };

@@ -212,6 +212,7 @@ extension RecordSession {
       guard self.mayTake(holder, page, tid, r) else { return false }
       if rights == 0 { try self.loseCode(holder, page, count, request) }
       try self.protect(holder, page, count, rights, in: tid)
+      q.noteDisturbance()
       let isExact = q.guest.place(r.rip) == .translated && q.control.isCurrent(UInt64(tid.rawValue))
       self.note(
         holder, page, count, rights,
