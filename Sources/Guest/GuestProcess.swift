@@ -321,7 +321,7 @@ public final class GuestProcess {
   /// Makes one system call in the stopped process; the result or `-errno`.
   public func remoteCall(_ number: Int, _ arguments: UInt64...) throws(GuestError) -> Int64 {
     try kernel("make a call in the process") { () throws(Errno) in
-      try remoteSyscall(tid, at: Region.address(BIS_LABEL_SYSCALL_INSTRUCTION), number, arguments)
+      try remoteSyscall(tid, trappingAt: Region.address(BIS_LABEL_REMOTE_SYSCALL), number, arguments)
     }
   }
 

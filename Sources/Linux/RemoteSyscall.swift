@@ -25,12 +25,26 @@ public func remoteSyscall(
 public func remoteSyscall(
   _ tid: ThreadID, at syscallInstruction: UInt64, _ number: Int, _ arguments: [UInt64]
 ) throws(Errno) -> Int64 {
+  try remote(tid, at: syscallInstruction, end: syscallInstruction + 2, steps: true, number, arguments)
+}
+
+/// The same where the bytes `0f 05 cc` are: the thread runs into the trap. (A single step is three times as dear as a trap in
+/// a virtual machine, 24 and 8 us on one CPU.)
+public func remoteSyscall(
+  _ tid: ThreadID, trappingAt start: UInt64, _ number: Int, _ arguments: [UInt64]
+) throws(Errno) -> Int64 {
+  try remote(tid, at: start, end: start + 3, steps: false, number, arguments)
+}
+
+private func remote(
+  _ tid: ThreadID, at start: UInt64, end: UInt64, steps: Bool, _ number: Int, _ arguments: [UInt64]
+) throws(Errno) -> Int64 {
   let saved = try Ptrace.getRegisters(tid)
   let info = try? Ptrace.signalInfo(tid)
   let mask = try Ptrace.signalMask(tid)
   try Ptrace.setSignalMask(tid, ~(1 << UInt64(SIGTRAP - 1)))
   var registers = saved
-  registers.rip = syscallInstruction
+  registers.rip = start
   registers.rax = UInt64(bitPattern: Int64(number))
   registers.orig_rax = .max
   registers.rflags &= ~0x100  // TF
@@ -41,7 +55,7 @@ public func remoteSyscall(
   deferred.interrupted = info?.isGroupStop ?? false
   let outcome: Result<Int64, Errno>
   do throws(Errno) {
-    outcome = .success(try stepOver(tid, at: syscallInstruction, &deferred))
+    outcome = .success(try goOn(tid, to: end, steps: steps, &deferred))
   } catch {
     outcome = .failure(error)
   }
@@ -83,11 +97,12 @@ private struct Deferred {
   var signals: [Int32] = []
 }
 
-private func stepOver(
-  _ tid: ThreadID, at instruction: UInt64, _ deferred: inout Deferred
+/// Until the trap that leaves the thread at `end`.
+private func goOn(
+  _ tid: ThreadID, to end: UInt64, steps: Bool, _ deferred: inout Deferred
 ) throws(Errno) -> Int64 {
   while true {
-    try Ptrace.step(tid)
+    if steps { try Ptrace.step(tid) } else { try Ptrace.cont(tid) }
     let report = try nextReport(tid)
     if report.stopReason == nil || report.stopReason == .event(.exit) { throw .gone }
     _ = try wait(for: tid)
@@ -100,7 +115,7 @@ private func stepOver(
         continue
       }
       let registers = try Ptrace.getRegisters(tid)
-      if signal == SIGTRAP, registers.rip == instruction + 2 { return Int64(bitPattern: registers.rax) }
+      if signal == SIGTRAP, registers.rip == end { return Int64(bitPattern: registers.rax) }
       if signal == SIGSTOP {
         deferred.signals.append(signal)
         continue

@@ -199,14 +199,18 @@ bis_raw6:
         movq    %r8, %r10
         movq    %r9, %r8
         movq    8(%rsp), %r9
-        .globl  bis_raw_syscall_instruction
-        .hidden bis_raw_syscall_instruction
-bis_raw_syscall_instruction:
         syscall
         popq    %rcx
         jmpq    *%rcx
 
-// The same, but not begun when signals are pending: returns -512 (ERESTARTSYS) then. The supervisor knows
+// What the supervisor lets a stopped thread execute, to make a system call there.
+        .globl  bis_remote_syscall
+        .hidden bis_remote_syscall
+bis_remote_syscall:
+        syscall
+        int3
+
+// As bis_raw6, but not begun when signals are pending: returns -512 (ERESTARTSYS) then. The supervisor knows
 // the three labels: a signal between start and end goes to abort; at end rax holds the kernel's restart code.
         .globl  bis_raw6_interruptible, bis_interruptible_start, bis_interruptible_end, bis_interruptible_abort
         .hidden bis_raw6_interruptible, bis_interruptible_start, bis_interruptible_end, bis_interruptible_abort

@@ -8,7 +8,7 @@ LABEL(bis_enter_syscall) LABEL(bis_enter_special) LABEL(bis_enter_exit_direct) L
 LABEL(bis_enter_expired) LABEL(bis_enter_start) LABEL(bis_enter_boot) LABEL(bis_stopped) LABEL(bis_leave)
 LABEL(bis_leave_last) LABEL(bis_interruptible_start) LABEL(bis_interruptible_end) LABEL(bis_interruptible_abort)
 LABEL(bis_peek_access) LABEL(bis_poke_access) LABEL(bis_guest_fault) LABEL(bis_reset_fast_table)
-LABEL(bis_stop) LABEL(bis_raw_syscall_instruction) LABEL(bis_enter_replay_start) LABEL(bis_set_signal_mask) LABEL(bis_canonical_xsave) LABEL(bis_canonical_xrstor) LABEL(bis_guest_copy_out)
+LABEL(bis_stop) LABEL(bis_remote_syscall) LABEL(bis_enter_replay_start) LABEL(bis_set_signal_mask) LABEL(bis_canonical_xsave) LABEL(bis_canonical_xrstor) LABEL(bis_guest_copy_out)
 LABEL(bis_guest_copy_in) LABEL(bis_released_start) LABEL(bis_released_end) LABEL(bis_released_abort) LABEL(bis_copy_access)
 LABEL(bis_enter_switch) LABEL(bis_enter_replay_switch) LABEL(bis_breakpoint)
 LABEL(bis_enter_replay_template)
@@ -22,7 +22,7 @@ __attribute__((visibility("default"))) uint64_t bis_runtime_offset(enum bis_labe
       bis_enter_syscall, bis_enter_special, bis_enter_exit_direct, bis_enter_indirect_miss, bis_enter_expired,
       bis_enter_start, bis_enter_boot, bis_stopped, bis_leave, bis_leave_last, bis_interruptible_start,
       bis_interruptible_end, bis_interruptible_abort, bis_peek_access, bis_poke_access, bis_guest_fault,
-      bis_reset_fast_table, bis_stop, bis_raw_syscall_instruction, bis_enter_replay_start, bis_set_signal_mask, bis_canonical_xsave, bis_canonical_xrstor, bis_guest_copy_out,
+      bis_reset_fast_table, bis_stop, bis_remote_syscall, bis_enter_replay_start, bis_set_signal_mask, bis_canonical_xsave, bis_canonical_xrstor, bis_guest_copy_out,
       bis_guest_copy_in, bis_released_start, bis_released_end, bis_released_abort, bis_copy_access, bis_enter_switch,
       bis_enter_replay_switch, bis_breakpoint, bis_enter_replay_template};
   return (uint64_t)(at[label] - __start_bis_runtime);

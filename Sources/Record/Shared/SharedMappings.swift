@@ -125,7 +125,7 @@ extension RecordSession {
   ) throws(GuestError) {
     _ = try kernel("change a page's protection") { () throws(Errno) in
       try remoteSyscall(
-        tid, at: Region.address(BIS_LABEL_SYSCALL_INSTRUCTION), 10, [view.address(of: page), count << 12, rights])
+        tid, trappingAt: Region.address(BIS_LABEL_REMOTE_SYSCALL), 10, [view.address(of: page), count << 12, rights])
     }
   }
 

@@ -69,7 +69,7 @@ extension LiveDiversion {
 
   private func real(_ number: UInt32, _ a: [UInt64]) throws(GuestError) -> Int64 {
     try kernel("make a call in the diversion") { () throws(Errno) in
-      try remoteSyscall(tid, at: Region.address(BIS_LABEL_SYSCALL_INSTRUCTION), Int(number), a)
+      try remoteSyscall(tid, trappingAt: Region.address(BIS_LABEL_REMOTE_SYSCALL), Int(number), a)
     }
   }
 

@@ -67,7 +67,7 @@ extension TranslateEngine {
       let registers = try Ptrace.getRegisters(tid)
       let mask = try Ptrace.signalMask(tid)
       let remapped = try remoteSyscall(
-        child, at: Region.address(BIS_LABEL_SYSCALL_INSTRUCTION), 216,
+        child, trappingAt: Region.address(BIS_LABEL_REMOTE_SYSCALL), 216,
         [UInt64(BIS_WINDOW_BASE), UInt64(BIS_WINDOW_SIZE), 0, slot.offset >> 12, 0x10000])
       if remapped < 0 { throw Errno(code: Int32(-remapped)) }
       try Ptrace.setRegisters(child, registers)
