@@ -27,6 +27,15 @@ final class SharedObject {
     var writer: SharedView?
     /// When it was given away last (time stamp counter).
     var since: UInt64 = 0
+    var habit = Habit()
+  }
+  /// Whether those who read a page write it soon after. They get it for writing then, at one stop instead of two.
+  struct Habit {
+    /// More than 0: so it was.
+    var score = 0
+    /// Checksum of what was in it when it was given to somebody who had asked to read it only; 0: it was not.
+    var given: UInt64 = 0
+    mutating func note(_ isRight: Bool) { score = max(-8, min(8, score + (isRight ? 1 : -2))) }
   }
   let key: Key
   /// The file as stat(2) knows it; nil: memory without a descriptor.
@@ -34,6 +43,8 @@ final class SharedObject {
   var name = ""
   var views: [SharedView] = []
   var pages: [UInt64: Page] = [:]
+  /// Of pages that nobody has asked for so far.
+  var habit = Habit()
   /// Some mapping may write (or could).
   var isWritable = false
   /// Pages have been, or may be, taken away: arguments of calls must be looked at.

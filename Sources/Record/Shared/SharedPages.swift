@@ -104,7 +104,9 @@ extension RecordSession {
     case .access(let address, let writes, let r):
       guard let view = p.view(at: address) else { return true }
       let position = try position(p, r)
-      return try take(view, view.page(at: address), isAhead: true, writes: writes, request, position)
+      let page = view.page(at: address)
+      let isGuess = !writes && willWrite(view, page)
+      return try take(view, page, isAhead: true, writes: writes || isGuess, isGuess: isGuess, request, position)
     case .ranges(let ranges, let pin):
       for range in ranges {
         for view in p.views where view.low < range.high && view.high > range.low {
@@ -159,8 +161,8 @@ extension RecordSession {
 
   /// Gives a page to a view, with neighbours: with `isAhead` as many as seem useful, else up to `end`. False: not now.
   func take(
-    _ view: SharedView, _ page: UInt64, end: UInt64 = 0, isAhead: Bool = false, writes: Bool, _ request: SharedRequest,
-    _ position: SharedPosition
+    _ view: SharedView, _ page: UInt64, end: UInt64 = 0, isAhead: Bool = false, writes: Bool, isGuess: Bool = false,
+    _ request: SharedRequest, _ position: SharedPosition
   ) throws(GuestError) -> Bool {
     let object = view.object
     guard object.changes.allSatisfy({ $0.allows(request.tid) }) else { return false }
@@ -179,9 +181,20 @@ extension RecordSession {
         guard try release(holder, page, last - page, rights, request) else { return false }
       }
     }
-    try give(view, page, last - page, writes: writes, request, position)
+    if writes, first.readers.count <= 2, first.readers.contains(where: { $0 === view }) {
+      object.pages[page, default: first].habit.note(true)
+      object.habit.note(true)
+    }
+    try give(view, page, last - page, writes: writes, isGuess: isGuess, request, position)
     if isAhead { view.nextPage = last }
     return true
+  }
+
+  /// A view asks to read what another one writes: will it write it, too?
+  private func willWrite(_ view: SharedView, _ page: UInt64) -> Bool {
+    let state = view.object.page(page)
+    guard view.protection & 2 != 0, state.readers.isEmpty, state.writer != nil else { return false }
+    return state.habit.score > 0 || (state.habit.score == 0 && view.object.habit.score > 0)
   }
 
   func isSame(_ a: SharedObject.Page, _ b: SharedObject.Page) -> Bool {
@@ -324,7 +337,7 @@ extension RecordSession {
 
   /// The view holds the pages from here on; its tape learns what is in them.
   private func give(
-    _ view: SharedView, _ page: UInt64, _ count: UInt64, writes: Bool, _ request: SharedRequest,
+    _ view: SharedView, _ page: UInt64, _ count: UInt64, writes: Bool, isGuess: Bool, _ request: SharedRequest,
     _ position: SharedPosition
   ) throws(GuestError) {
     let p = request.process, object = view.object
@@ -343,6 +356,13 @@ extension RecordSession {
       let index = page + UInt64(i)
       let sum = bytes[i << 12..<(i + 1) << 12].withUnsafeBytes { xxHash64($0) } | 2
       for other in object.views where other.seen[index] == RecordSession.isLost { other.seen[index] = sum }
+      var state = object.page(index)
+      if state.habit.given != 0 {
+        state.habit.note(state.habit.given != sum)
+        object.habit.note(state.habit.given != sum)
+      }
+      state.habit.given = isGuess ? sum : 0
+      object.pages[index] = state
       if held || view.seen[index, default: view.base] == sum {
         flush()
       } else {
