@@ -39,6 +39,7 @@ final class RecordSession {
   /// Memory that processes share, and who waits for parts of it.
   var sharedObjects: [SharedObject.Key: SharedObject] = [:]
   var sharedRequests: [SharedRequest] = []
+  var sharedTurn: SharedTurn?
   /// Executable memory that the process of the request being served has lost by it.
   var lostCode: [(low: UInt64, high: UInt64)] = []
   /// Files that are mapped MAP_SHARED, as all processes know them.

@@ -92,6 +92,8 @@ final class RecordedProcess {
   var views: [SharedView] = []
   /// Events of its tape that say what came with a shared page.
   var pageEvents: UInt64 = 0
+  /// Its events, and the time, when somebody looked last whether it waits in a call.
+  var lastLook: (events: UInt64, time: UInt64) = (0, 0)
   /// When its control block's `pinned` was set (time stamp counter).
   var pinnedSince: UInt64 = 0
   /// Where it was when it got a page last: host rip, ticks, rcx.

@@ -180,6 +180,7 @@ extension RecordSession {
       forgetFile(view.object)
     }
     p.views = []
+    if sharedTurn?.process === p { sharedTurn = nil }
     sharedRequests.removeAll { $0.process === p }
   }
 

@@ -74,6 +74,10 @@ extension RecordSession {
     var i = 0
     while i < sharedRequests.count {
       let request = sharedRequests[i]
+      guard isTurn(of: request) else {
+        i += 1
+        continue
+      }
       let before = sharedRequests.count
       let done: Bool
       do throws(GuestError) { done = try serve(request) } catch {
@@ -219,7 +223,11 @@ extension RecordSession {
     }
     let now = Machine.tsc()
     let isWaiting = sharedRequests.contains { $0.process === q }
-    if !isWaiting, now &- holder.object.page(page).since < RecordSession.holdCycles { return false }
+    if !isWaiting, !(request.map { hasTurn($0.process) } ?? false),
+      now &- holder.object.page(page).since < RecordSession.holdCycles
+    {
+      return false
+    }
     if let request { bringTogether(q, request.process) }
     return try whileStopped(q) { (tid, r) throws(GuestError) -> Bool in
       guard self.mayTake(holder, page, tid, r) else { return false }
@@ -383,6 +391,7 @@ extension RecordSession {
       p.lastGrant = (r.rip, p.control.ticks, r.rcx)
     }
     takeovers += 1
+    giveTurn(to: p)
   }
 
   func log(
