@@ -35,7 +35,7 @@ final class SharedObject {
     var score = 0
     /// Checksum of what was in it when it was given to somebody who had asked to read it only; 0: it was not.
     var given: UInt64 = 0
-    mutating func note(_ isRight: Bool) { score = max(-8, min(8, score + (isRight ? 1 : -2))) }
+    mutating func note(_ isRight: Bool) { score = max(-8, min(8, score + (isRight ? 1 : -4))) }
   }
   let key: Key
   /// The file as stat(2) knows it; nil: memory without a descriptor.

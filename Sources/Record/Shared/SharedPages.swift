@@ -391,7 +391,7 @@ extension RecordSession {
       p.lastGrant = (r.rip, p.control.ticks, r.rcx)
     }
     takeovers += 1
-    giveTurn(to: p)
+    giveTurn(to: p, for: view.address(of: page))
   }
 
   func log(
