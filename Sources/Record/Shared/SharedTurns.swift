@@ -49,7 +49,10 @@ extension RecordSession {
   }
 
   /// It works with pages that it was given.
-  func hasTurn(_ p: RecordedProcess) -> Bool { sharedTurn.map { $0.process === p && Machine.tsc() < $0.until } ?? false }
+  func hasTurn(_ p: RecordedProcess) -> Bool {
+    guard let turn = sharedTurn else { return false }
+    return turn.process === p && Machine.tsc() < turn.until
+  }
 }
 
 extension RecordedProcess {
