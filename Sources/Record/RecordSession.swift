@@ -64,6 +64,7 @@ final class RecordSession {
   var questions = [UInt64](repeating: 0, count: 32)
   var stopCount: UInt64 = 0
   let sharedCPU = SharedCPU()
+  let began = timePoint()
 
   init(_ options: RecordOptions) throws(RecordError) {
     self.options = options

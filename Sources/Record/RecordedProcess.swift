@@ -94,6 +94,8 @@ final class RecordedProcess {
   var pageEvents: UInt64 = 0
   /// Its events, and the time, when somebody looked last whether it waits in a call.
   var lastLook: (events: UInt64, time: UInt64) = (0, 0)
+  /// Where the time that a restarted call has left was written last.
+  var limitSlot = 0
   /// When its control block's `pinned` was set (time stamp counter).
   var pinnedSince: UInt64 = 0
   /// Where it was when it got a page last: host rip, ticks, rcx.

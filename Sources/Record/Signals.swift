@@ -58,22 +58,6 @@ extension RecordSession {
     static let sys: Int64 = -512, noIntr: Int64 = -513, noHand: Int64 = -514, block: Int64 = -516
   }
 
-  /// A signal that the program does not notice has interrupted a call that the kernel would not restart by itself.
-  func restartInterrupted(_ tid: ThreadID, _ r: Registers) throws(GuestError) {
-    processes[tid]?.noteDisturbance()
-    let ends = [Region.address(BIS_LABEL_INTERRUPTIBLE_END), Region.address(BIS_LABEL_RELEASED_END)]
-    guard ends.contains(r.rip), Int64(bitPattern: r.rax) == -4,
-      Int64(bitPattern: r.orig_rax) >= 0
-    else { return }
-    try kernel("set registers") { () throws(Errno) in
-      var again = r
-      again.rip -= 2
-      again.rax = r.orig_rax
-      again.orig_rax = .max
-      try Ptrace.setRegisters(tid, again)
-    }
-  }
-
   /// Sees to it that the process stops soon where its state is exact.
   func makeStop(
     _ p: RecordedProcess, _ tid: ThreadID, _ r: Registers, restarts: Bool, isCurrent: Bool

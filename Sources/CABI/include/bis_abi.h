@@ -165,7 +165,8 @@ struct bis_thread {
   uint64_t seccomp;          // as in struct bis_control
   uint64_t name[2];          // replay: what the thread has called itself (PR_SET_NAME), 15 bytes and a 0; none: its program's
   uint64_t temporary_mask;
-  uint64_t reserved[22];
+  uint64_t call_begin;       // record: time stamp counter when its call began, of those that may wait
+  uint64_t reserved[21];
 };
 // Who runs program code. Only the thread that has the turn touches the rest of the control block.
 struct bis_turn {
@@ -288,7 +289,7 @@ struct bis_control {
   uint64_t echo_time;          // 0x3F8 replay: TSC when the supervisor last emptied it
   struct bis_sigaction actions[65];      // 0x400
   uint8_t std_fd[1024];                  // 0xC20: 0 not a standard stream of bis, 1 its stdout, 2 its stderr
-  char path[848];                        // 0x1020 replay: file to map, from the supervisor
+  char path[848];                        // 0x1020 replay: file to map, from the supervisor; record: arguments of calls that it has made
   struct bis_debug debug;                // 0x1370
   struct bis_range ranges[BIS_MAX_RANGES]; // 0x1400: sorted by low
   struct bis_turn turn;                  // 0x5400
