@@ -36,6 +36,14 @@ public func remoteSyscall(
   try remote(tid, at: start, end: start + 3, steps: false, number, arguments)
 }
 
+/// The same for code without a stack that makes system calls, from `start` to the trap at `end`. Arguments are where a system call
+/// has them; returns rax.
+public func remoteRoutine(
+  _ tid: ThreadID, from start: UInt64, to end: UInt64, _ arguments: [UInt64]
+) throws(Errno) -> Int64 {
+  try remote(tid, at: start, end: end + 1, steps: false, 0, arguments)
+}
+
 private func remote(
   _ tid: ThreadID, at start: UInt64, end: UInt64, steps: Bool, _ number: Int, _ arguments: [UInt64]
 ) throws(Errno) -> Int64 {

@@ -237,6 +237,8 @@ final class RecordSession {
       try afterCall(p)
     case BIS_REASON_PAGES:
       return try bringPages(p)
+    case BIS_REASON_CLAIMED:
+      try settleClaims(p)
     case BIS_REASON_FILE:
       return try fileChanges(p)
     case BIS_REASON_SIGNALS:

@@ -90,6 +90,8 @@ final class RecordedProcess {
   var forkFlags: UInt64 = 0
   /// Its shared mappings.
   var views: [SharedView] = []
+  /// What was taken from it while it slept.
+  var claims: [(view: SharedView, pages: Range<UInt64>)] = []
   /// Events of its tape that say what came with a shared page.
   var pageEvents: UInt64 = 0
   /// Its events, and the time, when somebody looked last whether it waits in a call.

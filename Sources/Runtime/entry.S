@@ -210,6 +210,25 @@ bis_remote_syscall:
         syscall
         int3
 
+// The same, without a stack, too: mprotect of r9 ranges, of which r8 points to (address, length, protection) each. rax = what
+// the last one that was made returned.
+        .globl  bis_protect_list, bis_protect_list_end
+        .hidden bis_protect_list, bis_protect_list_end
+        .p2align 4
+bis_protect_list:
+        movq    (%r8), %rdi
+        movq    8(%r8), %rsi
+        movq    16(%r8), %rdx
+        movl    $10, %eax
+        syscall
+        testq   %rax, %rax
+        jnz     bis_protect_list_end
+        addq    $24, %r8
+        decq    %r9
+        jnz     bis_protect_list
+bis_protect_list_end:
+        int3
+
 // As bis_raw6, but not begun when signals are pending: returns -512 (ERESTARTSYS) then. The supervisor knows
 // the three labels: a signal between start and end goes to abort; at end rax holds the kernel's restart code.
         .globl  bis_raw6_interruptible, bis_interruptible_start, bis_interruptible_end, bis_interruptible_abort

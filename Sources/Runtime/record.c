@@ -306,6 +306,9 @@ RT int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr,
   return direct_call(c, plan, nr, a, before);
 }
 
+/// FUTEX_WAIT, FUTEX_WAIT_BITSET
+RT_INLINE int is_futex_wait(uint32_t nr, const uint64_t a[6]) { return nr == 202 && ((a[1] & 127) == 0 || (a[1] & 127) == 9); }
+
 /// Does a call that is not the supervisor's, as its row says. `shared`: its arguments may point into memory of which other
 /// processes have parts.
 RT static int64_t perform(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6], int shared,
@@ -324,7 +327,12 @@ RT static int64_t perform(control *c, const struct bis_plan *plan, uint32_t nr, 
   if (blocks && (others || (shared && plan->output_count && !c->vfork_depth)))
     return bis_blocking_call(c, plan, nr, a, before);
   if (shared) bis_bring_pages(c, nr, a, 0, blocks ? BIS_PIN_NONE : plan->output_count ? BIS_PIN_OUTPUT : BIS_PIN_INPUT);
-  return direct_call(c, plan, nr, a, before);
+  if (!blocks || !c->shared_active || c->vfork_depth || (shared && !is_futex_wait(nr, a)))
+    return direct_call(c, plan, nr, a, before);
+  __atomic_store_n(&c->asleep, BIS_SLEEP_WAITS, __ATOMIC_RELEASE);
+  int64_t result = direct_call(c, plan, nr, a, before);
+  if (__atomic_exchange_n(&c->asleep, BIS_SLEEP_NONE, __ATOMIC_ACQ_REL) == BIS_SLEEP_CLAIMED) bis_trap(c, BIS_REASON_CLAIMED);
+  return result;
 }
 
 /// As `perform`, and what was stopped half-way is finished (partial.c).

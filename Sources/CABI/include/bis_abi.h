@@ -239,6 +239,10 @@ enum bis_watch_bits {        // of a descriptor (reg), of a watched range (READS
   BIS_WATCH_SOURCE = 16,     // BIS_SPECIAL_WATCH_REPEATED: the operand is at rsi, not rdi
 };
 
+// The only thread of a process waits in a system call that uses none of the memory shared with others (or a futex's word, which
+// the kernel has read then). Pages may be taken from it there without stopping it, if it is told when it wakes up.
+enum bis_sleep { BIS_SLEEP_NONE = 0, BIS_SLEEP_WAITS = 1, BIS_SLEEP_CLAIMED = 2 };
+
 struct bis_control {
   uint64_t gpr[16];            // 0x000
   uint64_t rip, rflags;        // 0x080
@@ -304,8 +308,16 @@ struct bis_control {
   uint32_t plain_changes;      // as long as bis_shared.file_changes is this; 0: none is known; BIS_PLAIN_NEVER
   volatile uint32_t disturbances; // record: how often the supervisor has stopped a call, or taken a page from one (partial.c)
   uint8_t plain_fd[1024];
+  uint32_t asleep;             // record: enum bis_sleep
+  uint32_t asleep_reserved;
   struct bis_thread threads[BIS_MAX_THREADS];
 };
+/// Supervisor: the process sleeps where pages may be taken from it, and will stop when it wakes up. 0: it does not.
+static inline int bis_claim_sleep(struct bis_control *c) {
+  uint32_t found = BIS_SLEEP_WAITS;
+  return __atomic_compare_exchange_n(&c->asleep, &found, BIS_SLEEP_CLAIMED, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+         found == BIS_SLEEP_CLAIMED;
+}
 #define BIS_PLAIN_NEVER 0xFFFFFFFF // threads or processes share descriptors in ways that the runtime does not follow
 _Static_assert(sizeof(struct bis_thread) == 512, "bis_thread");
 _Static_assert(sizeof(struct bis_turn) == 256, "bis_turn");
@@ -364,6 +376,7 @@ enum bis_reason {
   BIS_REASON_WATCHED = 20,      // record: a call failed with EFAULT; answer 1: pages were watched, now they are not, try again
   BIS_REASON_TRACED = 22,       // record: arg0 = enum bis_traced_stop; at an entry the answer MOVED means: not this call, registers
                                 // and rip are new
+  BIS_REASON_CLAIMED = 23,      // record: it has slept, and pages were taken from it
 };
 
 #define BIS_CHECKSUM_CONTENT 1 // nr of CHECKSUM events whose ranges are of pages that are not zero (Guest/Checksum.swift)

@@ -221,6 +221,7 @@ extension RecordSession {
       note(holder, page, count, rights, SharedView.Loss(events: q.placedEvents, ticks: nil))
       return true
     }
+    if claim(holder, page, count, rights) { return true }
     let now = Machine.tsc()
     let isWaiting = sharedRequests.contains { $0.process === q }
     if !isWaiting, !(request.map { hasTurn($0.process) } ?? false),
@@ -254,7 +255,7 @@ extension RecordSession {
   }
 
   /// The holder has no right, or no right to write, from here on.
-  private func note(_ holder: SharedView, _ page: UInt64, _ count: UInt64, _ rights: UInt64, _ loss: SharedView.Loss) {
+  func note(_ holder: SharedView, _ page: UInt64, _ count: UInt64, _ rights: UInt64, _ loss: SharedView.Loss) {
     for index in page..<page + count {
       var state = holder.object.page(index)
       if state.writer === holder { state.writer = nil }
