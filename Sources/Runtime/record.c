@@ -306,9 +306,6 @@ RT int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr,
   return direct_call(c, plan, nr, a, before);
 }
 
-/// FUTEX_WAIT, FUTEX_WAIT_BITSET
-RT_INLINE int is_futex_wait(uint32_t nr, const uint64_t a[6]) { return nr == 202 && ((a[1] & 127) == 0 || (a[1] & 127) == 9); }
-
 /// Does a call that is not the supervisor's, as its row says. `shared`: its arguments may point into memory of which other
 /// processes have parts.
 RT static int64_t perform(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6], int shared,

@@ -75,6 +75,8 @@ void bis_replay_settle(control *c);   // after an event: what comes next without
 int bis_touches_shared(const control *c, uint64_t low, uint64_t high);
 int bis_remainder(control *c, uint32_t nr, const uint64_t a[6], uint64_t done, uint64_t b[6]); // partial.c
 int bis_map_threads(control *c);
+/// FUTEX_WAIT, FUTEX_WAIT_BITSET
+RT_INLINE int is_futex_wait(uint32_t nr, const uint64_t a[6]) { return nr == 202 && ((a[1] & 127) == 0 || (a[1] & 127) == 9); }
 int bis_shared_arguments(const control *c, uint32_t nr, const uint64_t a[6]);
 void bis_bring_pages(control *c, uint32_t nr, const uint64_t a[6], int whole, uint32_t pin); // whole: all shared mappings
 // Files that are mapped (shared.c). What a call changes, asked before it is made.
