@@ -3,13 +3,14 @@ import CABI
 import Guest
 import Linux
 
-/// Pages of a process that sleeps in a system call: they are taken from it without stopping it. (A stop costs two switches, more
-/// where it wakes a CPU; and it wakes those who wait for a futex, who then want the page back to wait again.)
+/// Pages of a process that sleeps in a system call: they are taken from it without stopping it. (A stop costs two switches,
+/// more where it wakes a CPU; and it wakes those who wait for a futex, who then want the page back to wait again.)
 extension RecordSession {
   /// Takes pages from a process that sleeps. False: it does not, or it must be stopped for another reason.
   func claim(_ holder: SharedView, _ page: UInt64, _ count: UInt64, _ rights: UInt64) -> Bool {
     let q = holder.process
-    guard holder.protection & 4 == 0, q.control.block.pointee.pinned == BIS_PIN_NONE.rawValue, bis_claim_sleep(q.control.block) != 0
+    guard holder.protection & 4 == 0, q.control.block.pointee.pinned == BIS_PIN_NONE.rawValue,
+      bis_claim_sleep(q.control.block) != 0
     else { return false }
     q.claims.append((holder, page..<page + count))
     note(holder, page, count, rights, SharedView.Loss(events: q.placedEvents, ticks: nil))

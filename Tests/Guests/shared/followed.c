@@ -35,6 +35,7 @@ int main(void) {
       if (i == 50 && ftruncate(own, 3 * PAGE)) _exit(2);
       if (i == 100 && (lseek(own, 0, SEEK_END) != 3 * PAGE || write(own, "the end", 7) != 7)) _exit(3);
     }
+    for (int i = 0; i < 5000 && p[1] != 77; i++) usleep(1000);  // (the parent may come later)
     _exit(p[1] != 77);
   }
   p[1] = 77;
