@@ -24,9 +24,12 @@ public struct Control {
   public var path: UnsafeMutablePointer<UInt8> { (base + Int(Control.pathOffset)).assumingMemoryBound(to: UInt8.self) }
   public static let pathOffset: UInt64 = 0x1020
   public static let pathCapacity = 848
-  /// Words that a recording, which has no use for `path`, gives to system calls made for it.
+  /// Words that a recording, which has no use for `path`, gives to system calls made for it: first the ranges of
+  /// `bis_protect_list`, then what is left of time limits, two words each, then a socket's time limit and its length.
   public var list: UnsafeMutablePointer<UInt64> { words(Int(Control.pathOffset)) }
-  public static let listCapacity = pathCapacity / 8
+  public static let listCapacity = 60
+  public static let limitCount = 21
+  public static let socketLimit = listCapacity + 2 * limitCount
   public var ranges: UnsafeMutablePointer<bis_range> { (base + 0x1400).assumingMemoryBound(to: bis_range.self) }
 
   /// What belongs to each thread while another has the turn.

@@ -81,7 +81,7 @@ final class RecordSession {
         trace = try store.create(program: name)
         try store.setLatest(trace)
       }
-      manifest = try ManifestWriter(trace, recording: RecordSession.describe(options, profile))
+      manifest = try ManifestWriter(trace, recording: RecordSession.describe(options, profile, began))
       files = FileStore(manifest, sharedIn: options.output == nil ? TraceStore.standard() : nil)
     } catch { throw RecordError(error) }
     do throws(Errno) {

@@ -39,7 +39,6 @@ extension RecordSession {
       again.r10 = UInt64(max(0, Int64(limit) - Int64(elapsed / 1_000_000)))
     case 441, 220: again.r10 = try cutTime(p, r.r10, elapsed)  // epoll_pwait2, semtimedop
     case 128: again.rdx = try cutTime(p, r.rdx, elapsed)  // rt_sigtimedwait
-    case 208, 333: again.r8 = try cutTime(p, r.r8, elapsed)  // io_getevents, io_pgetevents
     case 0, 19, 43, 45, 47, 288, 299:
       try cutSocket(p, tid, SO_RCVTIMEO, elapsed, r, &again)
       return false
@@ -60,10 +59,11 @@ extension RecordSession {
     guard limit.seconds >= 0, limit.seconds < 1 << 32, 0..<1_000_000_000 ~= limit.nanoseconds else { return address }
     let left = max(0, limit.seconds * 1_000_000_000 + limit.nanoseconds - Int64(clamping: elapsed))
     // (The kernel reads it as soon as the thread goes on: slots in turn are as good as one for each thread.)
-    p.limitSlot = (p.limitSlot + 1) % (Control.listCapacity / 2 - 2)
-    p.control.list[2 * p.limitSlot] = UInt64(left / 1_000_000_000)
-    p.control.list[2 * p.limitSlot + 1] = UInt64(left % 1_000_000_000)
-    return UInt64(BIS_WINDOW_BASE) + Control.pathOffset + UInt64(16 * p.limitSlot)
+    p.limitSlot = (p.limitSlot + 1) % Control.limitCount
+    let at = Control.listCapacity + 2 * p.limitSlot
+    p.control.list[at] = UInt64(left / 1_000_000_000)
+    p.control.list[at + 1] = UInt64(left % 1_000_000_000)
+    return UInt64(BIS_WINDOW_BASE) + Control.pathOffset + UInt64(8 * at)
   }
 
   /// A socket has a time limit of its own, or the call would have been restarted: it is over if that much time has passed, else it
@@ -71,7 +71,7 @@ extension RecordSession {
   private func cutSocket(
     _ p: RecordedProcess, _ tid: ThreadID, _ option: Int32, _ elapsed: UInt64, _ r: Registers, _ again: inout Registers
   ) throws(GuestError) {
-    let list = Control.listCapacity - 3
+    let list = Control.socketLimit
     (p.control.list[list], p.control.list[list + 1], p.control.list[list + 2]) = (0, 0, 16)
     let at = UInt64(BIS_WINDOW_BASE) + Control.pathOffset + UInt64(8 * list)
     let result = try kernel("ask for a socket's time limit") { () throws(Errno) in

@@ -35,13 +35,13 @@ extension RecordSession {
     }
   }
 
-  static func describe(_ options: RecordOptions, _ profile: CPUProfile) -> Manifest.Recording {
+  static func describe(_ options: RecordOptions, _ profile: CPUProfile, _ begin: TimePoint) -> Manifest.Recording {
     var r = Manifest.Recording()
     r.bisVersion = bisVersion
     var name = utsname()
     uname(&name)
     r.kernel = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    let begin = timePoint()  // (the frequency is measured over the recording: the manifest's clock lines)
+    // (The TSC's frequency is measured over the recording: the manifest's clock lines.)
     r.startNanoseconds = Int64(begin.realtimeNanoseconds)
     r.startTSC = begin.tsc
     r.arguments = options.program

@@ -467,8 +467,11 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
     file.known = 0;
     uint32_t mapped = ((const volatile struct bis_shared *)c->stamp_address)->file_changes;  // 0: no file
     if (mapped) bis_before_file_change(c, nr, a, &file);
-    if (plan.may_block) c->threads[c->turn.current].call_begin = read_tsc();
-    c->turn.temporary_mask = plan.may_block ? temporary_mask(nr, a) : 0;
+    c->turn.temporary_mask = 0;
+    if (plan.may_block) {
+      c->threads[c->turn.current].call_begin = read_tsc();
+      c->turn.temporary_mask = temporary_mask(nr, a);
+    }
     if (plan.klass == BIS_CLASS_LOCAL && (plan.special == BIS_LOCAL_WRITE || plan.special == BIS_LOCAL_WRITEV))
       flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
     // A page may go while the call begins or waits. Nothing has happened then (what calls write is pinned before).

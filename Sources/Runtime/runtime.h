@@ -73,12 +73,12 @@ void bis_record_settle(control *c);   // after an event: signals, checksums
 void bis_replay_settle(control *c);   // after an event: what comes next without program code in between
 // Memory shared with other processes (shared.c).
 int bis_touches_shared(const control *c, uint64_t low, uint64_t high);
-int bis_remainder(control *c, uint32_t nr, const uint64_t a[6], uint64_t done, uint64_t b[6]); // partial.c
-int bis_map_threads(control *c);
-/// FUTEX_WAIT, FUTEX_WAIT_BITSET
-RT_INLINE int is_futex_wait(uint32_t nr, const uint64_t a[6]) { return nr == 202 && ((a[1] & 127) == 0 || (a[1] & 127) == 9); }
 int bis_shared_arguments(const control *c, uint32_t nr, const uint64_t a[6]);
 void bis_bring_pages(control *c, uint32_t nr, const uint64_t a[6], int whole, uint32_t pin); // whole: all shared mappings
+/// FUTEX_WAIT, FUTEX_WAIT_BITSET
+RT_INLINE int is_futex_wait(uint32_t nr, const uint64_t a[6]) { return nr == 202 && ((a[1] & 127) == 0 || (a[1] & 127) == 9); }
+// The rest of a call that was stopped half-way (partial.c).
+int bis_remainder(control *c, uint32_t nr, const uint64_t a[6], uint64_t done, uint64_t b[6]);
 // Files that are mapped (shared.c). What a call changes, asked before it is made.
 struct bis_file_change { uint32_t known, changes; // known: 1 the file, 2 the supervisor was told, 3 nobody has mapped it
                                  uint64_t device, inode; };
@@ -86,6 +86,7 @@ void bis_before_file_change(control *c, uint32_t nr, const uint64_t a[6], struct
 void bis_opened(control *c, uint32_t nr, const uint64_t a[6], int64_t fd, uint32_t changes);
 void bis_after_file_change(control *c, uint32_t nr, const uint64_t a[6], struct bis_file_change *f, int64_t result);
 // Threads (threads.c).
+int bis_map_threads(control *c);      // 0: there is no memory for them
 RT_INLINE int has_others(const control *c) { return c->turn.count > 1 && c->vfork_depth == 0; }
 void bis_preempt(control *c);         // record: the time slice is over
 void bis_release_turn(control *c);    // others may run

@@ -1,7 +1,5 @@
-import BisRuntime
 import CABI
 import Guest
-import Linux
 
 /// Pages of a process that sleeps in a system call: they are taken from it without stopping it. (A stop costs two switches,
 /// more where it wakes a CPU; and it wakes those who wait for a futex, who then want the page back to wait again.)
@@ -19,7 +17,7 @@ extension RecordSession {
 
   /// REASON_CLAIMED: it is awake, and must not touch what it has lost.
   func settleClaims(_ p: RecordedProcess) throws(GuestError) {
-    var runs: [(view: SharedView, pages: Range<UInt64>, rights: UInt64)] = []
+    var runs: [SharedRun] = []
     let lost = p.claims.flatMap { claim in claim.pages.map { (view: claim.view, page: $0) } }
     p.claims = []
     for (view, page) in lost.sorted(by: { $0.view.address(of: $0.page) < $1.view.address(of: $1.page) }) {
@@ -27,26 +25,9 @@ extension RecordSession {
       if let last = runs.last, last.view === view, last.rights == rights, last.pages.upperBound >= page {
         runs[runs.count - 1].pages = last.pages.lowerBound..<max(last.pages.upperBound, page + 1)
       } else {
-        runs.append((view, page..<page + 1, rights))
+        runs.append(SharedRun(view: view, pages: page..<page + 1, rights: rights))
       }
     }
-    var rest = runs[...]
-    while !rest.isEmpty {
-      let part = rest.prefix(Control.listCapacity / 3)
-      rest = rest.dropFirst(part.count)
-      for (i, run) in part.enumerated() {
-        p.control.list[3 * i] = run.view.address(of: run.pages.lowerBound)
-        p.control.list[3 * i + 1] = UInt64(run.pages.count) << 12
-        p.control.list[3 * i + 2] = run.rights
-      }
-      let result = try kernel("change the protection of pages") { () throws(Errno) in
-        try remoteRoutine(
-          p.guest.tid, from: Region.address(BIS_LABEL_PROTECT_LIST), to: Region.address(BIS_LABEL_PROTECT_LIST_END),
-          [0, 0, 0, 0, UInt64(BIS_WINDOW_BASE) + Control.pathOffset, UInt64(part.count)])
-      }
-      guard result == 0 else {
-        throw .kernel("change the protection of shared pages", Errno(code: Int32(truncatingIfNeeded: -result)))
-      }
-    }
+    try protect(runs, in: p.guest.tid)
   }
 }

@@ -129,6 +129,29 @@ extension RecordSession {
     }
   }
 
+  /// Gives runs of pages of one process other rights at one stop, `tid` being a thread of it that is stopped. They are told through
+  /// its window: a fork child that has its parent's still is told one by one, in registers.
+  func protect(_ runs: [SharedRun], in tid: ThreadID) throws(GuestError) {
+    var rest = runs[...]
+    while let list = rest.first?.view.process.control.list {
+      let part = rest.prefix(Control.listCapacity / 3)
+      rest = rest.dropFirst(part.count)
+      for (i, run) in part.enumerated() {
+        list[3 * i] = run.view.address(of: run.pages.lowerBound)
+        list[3 * i + 1] = UInt64(run.pages.count) << 12
+        list[3 * i + 2] = run.rights
+      }
+      let result = try kernel("change the protection of pages") { () throws(Errno) in
+        try remoteRoutine(
+          tid, from: Region.address(BIS_LABEL_PROTECT_LIST), to: Region.address(BIS_LABEL_PROTECT_LIST_END),
+          [0, 0, 0, 0, UInt64(BIS_WINDOW_BASE) + Control.pathOffset, UInt64(part.count)])
+      }
+      guard result == 0 else {
+        throw .kernel("change the protection of shared pages", Errno(code: Int32(truncatingIfNeeded: -result)))
+      }
+    }
+  }
+
   /// The views that lie in `[low, high)` whole, after cutting those that reach beyond.
   func sharedViews(_ p: RecordedProcess, _ low: UInt64, _ high: UInt64) -> [SharedView] {
     var inside: [SharedView] = []

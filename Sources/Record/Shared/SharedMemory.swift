@@ -28,13 +28,13 @@ final class SharedObject {
     /// When it was given away last (time stamp counter).
     var since: UInt64 = 0
     var habit = Habit()
+    /// Checksum of what was in it when it was given to somebody who had asked to read it only; 0: it was not.
+    var given: UInt64 = 0
   }
   /// Whether those who read a page write it soon after. They get it for writing then, at one stop instead of two.
   struct Habit {
     /// More than 0: so it was.
     var score = 0
-    /// Checksum of what was in it when it was given to somebody who had asked to read it only; 0: it was not.
-    var given: UInt64 = 0
     mutating func note(_ isRight: Bool) { score = max(-8, min(8, score + (isRight ? 1 : -4))) }
   }
   let key: Key
@@ -146,6 +146,13 @@ final class SharedView {
     view.presence = presence
     return view
   }
+}
+
+/// Pages of one mapping, and what it may do with them, PROT_*.
+struct SharedRun {
+  let view: SharedView
+  var pages: Range<UInt64>
+  let rights: UInt64
 }
 
 extension RecordedProcess {

@@ -366,11 +366,11 @@ extension RecordSession {
       let sum = bytes[i << 12..<(i + 1) << 12].withUnsafeBytes { xxHash64($0) } | 2
       for other in object.views where other.seen[index] == RecordSession.isLost { other.seen[index] = sum }
       var state = object.page(index)
-      if state.habit.given != 0 {
-        state.habit.note(state.habit.given != sum)
-        object.habit.note(state.habit.given != sum)
+      if state.given != 0 {
+        state.habit.note(state.given != sum)
+        object.habit.note(state.given != sum)
       }
-      state.habit.given = isGuess ? sum : 0
+      state.given = isGuess ? sum : 0
       object.pages[index] = state
       if held || view.seen[index, default: view.base] == sum {
         flush()
