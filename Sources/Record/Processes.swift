@@ -13,6 +13,7 @@ extension RecordSession {
   private enum Clone {
     static let vm: UInt64 = 0x100
     static let vfork: UInt64 = 0x4000
+    static let parent: UInt64 = 0x8000
     static let parentSetTID: UInt64 = 0x10_0000
     static let files: UInt64 = 0x400
     static let thread: UInt64 = 0x1_0000
@@ -172,8 +173,15 @@ extension RecordSession {
   func forked(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
     let message = try kernel("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(tid) }
     let child = ThreadID(Int32(truncatingIfNeeded: message))
-    let seen = view(p, tid)
-    if let parent = p.vforkParents.last, parent == tid, p.guest.tid == tid {
+    let held = try meetChild(p, tid, child, view(p, tid))
+    if !held { resume(tid) }
+  }
+
+  /// Makes a new process known, and lets a new thread or process run. Returns whether its maker's tracer holds the maker.
+  private func meetChild(
+    _ p: RecordedProcess, _ maker: ThreadID, _ child: ThreadID, _ seen: Registers
+  ) throws(GuestError) -> Bool {
+    if p.vforkParents.last == maker, p.guest.tid == maker {
       p.guest.tid = child
       p.control.block.pointee.tid = UInt64(child.rawValue)
       processes[child] = p
@@ -184,18 +192,72 @@ extension RecordSession {
       p.threads.insert(child)
       processes[child] = p
     }
-    // The child's first stop may have come already.
-    if early.remove(child) == nil {
-      let status = try kernel("wait for the child") { () throws(Errno) in try wait(for: child) }
-      guard case .stopped = status.kind else { throw .gone }
-    }
+    let first = try firstReport(of: child)
     if processes[child] == nil { try makeChild(p, child) }
-    if let q = processes[child], q !== p {
-      for view in q.views { try applyRights(view) }
+    guard first.stopReason != nil, first.stopReason != .event(.exit) else {  // killed before it began
+      stashed.append(first)
+      return false
     }
-    let held = traceChild(p, tid, child, seen)
+    if let q = processes[child], q !== p {
+      do throws(GuestError) { for view in q.views { try applyRights(view) } } catch {
+        if case .gone = error { return false }
+        throw error
+      }
+    }
+    let held = traceChild(p, maker, child, seen)
     if !held.child { resume(child) }
-    if !held.parent { resume(tid) }
+    return held.parent
+  }
+
+  /// What a new thread or process has reported, perhaps before its maker reported it.
+  private func firstReport(of child: ThreadID) throws(GuestError) -> WaitStatus {
+    if let report = early.removeValue(forKey: child) { return report }
+    return try kernel("wait for the child") { () throws(Errno) in
+      do throws(Errno) { return try wait(for: child) } catch {
+        // Killed, and its end was taken for that of somebody unknown.
+        guard error == .noChild else { throw error }
+        return WaitStatus(tid: child, kind: .signaled(SIGKILL, core: false))
+      }
+    }
+  }
+
+  /// Somebody reports who is not known. A new process is left as it is until its maker reports it or dies (`endFork`); a
+  /// thread that is killed before its maker could report it can only be let go: its maker is killed as well.
+  func reportedEarly(_ status: WaitStatus) {
+    let tid = status.tid
+    guard case .stopped(let reason) = status.kind else {
+      if early[tid] != nil { early[tid] = status }
+      return
+    }
+    if reason == .event(.exit), !isLeader(tid) {
+      early[tid] = nil
+      return resume(tid)
+    }
+    early[tid] = status
+  }
+
+  /// A process is killed inside fork or vfork. If its child is there it lives on; the tape has the fork before the end.
+  private func endFork(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
+    guard p.guest.tid == tid, !p.endWritten else { return }
+    let isVfork = p.vforkParents.last == tid
+    guard let call = isVfork ? p.vforkCalls.last : p.pending, let c = call.clone, !call.makesThread else { return }
+    if isVfork || p.childSlot != nil, let child = unreportedChild(of: p, flags: c[0]) {
+      let seen = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
+      _ = try meetChild(p, tid, child, seen)
+    }
+    guard !isVfork, let child = p.children.last else { return }
+    p.pending = nil
+    try forkReturned(p, call, Int64(child.pid))
+  }
+
+  /// A child that the process has made and could not report any more.
+  private func unreportedChild(of p: RecordedProcess, flags: UInt64) -> ThreadID? {
+    let maker = flags & Clone.parent == 0 ? p.guest.pid : parent(of: ThreadID(p.guest.pid))
+    let isMine = { (tid: ThreadID) in self.processes[tid] == nil && parent(of: tid) == maker }
+    if let child = early.keys.first(where: isMine) { return child }
+    return numbers(in: "/proc").map { ThreadID($0) }.first {
+      isMine($0) && statusWords($0.rawValue, "TracerPid").first == "\(getpid())"
+    }
   }
 
   private func makeChild(_ p: RecordedProcess, _ child: ThreadID) throws(GuestError) {
@@ -205,7 +267,8 @@ extension RecordSession {
     p.childSlot = nil
     let guest = GuestProcess(code: code, slot: slot, tid: child, pid: child.rawValue)
     slot.copyState(of: p.guest.slot)
-    let q = try register(guest, origin: .fork, parent: p.sink.number, parentEvent: p.sink.eventCount)
+    let q = try makeProcess(guest, programOf: p, arguments: p.arguments)
+    try announce(q, origin: .fork, parent: p.sink.number, parentEvent: p.sink.eventCount)
     initialise(q)
     try guest.inherit(from: p.guest)
     q.libraries = p.libraries
@@ -251,8 +314,8 @@ extension RecordSession {
     }
     guard result > 0, let c = call.clone, let child = p.children.popLast() else { return try finish(p, call, result) }
     var effects: [Effect] = [.process(tape: child.tape, pid: UInt64(child.pid))]
-    if c[0] & (Clone.parentSetTID | Clone.pidFD) != 0 {
-      effects.append(.memory(address: c[2], Payload(try p.guest.read(c[2], 4))))
+    if c[0] & (Clone.parentSetTID | Clone.pidFD) != 0, let bytes = try? p.guest.read(c[2], 4) {
+      effects.append(.memory(address: c[2], Payload(bytes)))
     }
     try finish(p, call, result, effects, flags: .supervisor)
   }
@@ -265,6 +328,9 @@ extension RecordSession {
     // (The child's exec event or end may still be on its way: it stays known until then.)
     p.guest.tid = parent
     tracedVforkDone(p)
+    if p.vforkKilledAt != 0 {
+      warn("a process was killed between vfork and exec: a replay stops there if it was not waiting in a call")
+    }
     if result < 0 { return try finish(p, call, result) }
     p.control.gpr[0] = UInt64(bitPattern: result)
     if p.sink.hasOpenEvent { try tape { () throws(TraceError) in try p.sink.dropOpenEvent() } }
@@ -307,31 +373,39 @@ extension RecordSession {
     let state = p.beforeExec
     if let state { inheritAcrossExec(state, to: slot.control, tid) }
     p.beforeExec = nil
-    let parentEvent = p.sink.eventCount
-    let parentTape = p.sink.number
-    if tid.rawValue == p.guest.pid {
+    let isLeader = tid.rawValue == p.guest.pid
+    if isLeader {
       try tracedExecEnds(p, tid)
-      for thread in p.threads { processes[thread] = nil }
+      for thread in p.threads where thread != tid { processes[thread] = nil }
       p.guest.tid = tid
-      try append(
-        p,
-        EventHead(
-          .exec, rip: p.control.rip, value: nextTape, registers: p.pending?.hash ?? 0,
-          arguments: SixWords(p.pending?.arguments ?? [0, 0, 0, 0, 0, 0])))
-      p.endWritten = true
-      try close(p, .exec(tape: nextTape))
-    } else {
-      // A vfork child: the parent, perhaps already on its way again, keeps the tape.
-      if p.guest.tid == tid { p.pending = nil }
-      processes[tid] = nil
     }
+    let q: RecordedProcess
     do throws(GuestError) {
-      try begin(tid, slot, how: .exec, parent: parentTape, parentEvent: parentEvent, before: state)
+      q = try prepare(tid, slot, parent: p.sink.number, parentEvent: p.sink.eventCount, before: state)
     } catch {
+      if case .gone = error { return rings.release(slot) }  // killed: it ends inside exec
       warn("cannot record \(readText("/proc/\(tid)/comm")): \(error)")
       try? Ptrace.kill(process: tid)
       throw error
     }
+    if isLeader {
+      try append(
+        p,
+        EventHead(
+          .exec, rip: p.control.rip, value: q.sink.number, registers: p.pending?.hash ?? 0,
+          arguments: SixWords(p.pending?.arguments ?? [0, 0, 0, 0, 0, 0])))
+      p.endWritten = true
+      try close(p, .exec(tape: q.sink.number))
+    } else if p.guest.tid == tid {
+      // A vfork child: the parent keeps the tape. (Perhaps it is already on its way again.)
+      p.pending = nil
+      if let end = p.endAfterVfork {
+        p.control.block.pointee.tid = p.vforkParents.last.map { UInt64($0.rawValue) } ?? 0
+        try vforkReturned(p, Int64(tid.rawValue))
+        try endTape(p, end)
+      }
+    }
+    try begin(q)
   }
 
   /// Ignored signals, the mask and open standard streams survive exec.
@@ -355,6 +429,7 @@ extension RecordSession {
       try tape { () throws(TraceError) in try p.sink.dropOpenEvent() }
     }
     if p.guest.tid == tid, p.guest.pid != tid.rawValue, !p.vforkParents.isEmpty { try exitingInVfork(p, tid) }
+    try endFork(p, tid)
     if p.wasThreaded { return }  // what killed it is told by the leader's wait status, after all others'
     guard p.guest.tid == tid, p.guest.pid == tid.rawValue, !p.endWritten else { return }
     let status = try kernel("ask for the exit status") { () throws(Errno) in try Ptrace.eventMessage(tid) }
@@ -373,9 +448,7 @@ extension RecordSession {
   /// it waited in a call.
   private func exitingInVfork(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
     let status = try kernel("ask for the exit status") { () throws(Errno) in try Ptrace.eventMessage(tid) }
-    guard status & 0x7F != 0 else { return }
-    p.vforkKilledAt = p.control.rip
-    warn("a process was killed between vfork and exec: a replay stops there if it was not waiting in a call")
+    if status & 0x7F != 0 { p.vforkKilledAt = p.control.rip }
   }
 
   func ended(_ p: RecordedProcess, _ tid: ThreadID, _ how: RecordOutcome) throws(GuestError) {
@@ -384,7 +457,14 @@ extension RecordSession {
     sharedCPU.release(p.guest.pid)
     try tracedEnd(tid, how)
     if tid == root { outcome = how }
-    if p.guest.pid != tid.rawValue { return }  // a vfork child: the parent keeps the tape
+    if p.guest.pid != tid.rawValue {  // a thread, or a vfork child, whose parent keeps the tape
+      if p.guest.tid == tid, let end = p.endAfterVfork { try endTape(p, end) }
+      return
+    }
+    if processes[p.guest.tid] === p { p.endAfterVfork = how } else { try endTape(p, how) }
+  }
+
+  private func endTape(_ p: RecordedProcess, _ how: RecordOutcome) throws(GuestError) {
     if !p.endWritten, case .signaled(let signal) = how {
       try tape { () throws(TraceError) in try p.sink.dropOpenEvent() }
       try append(

@@ -23,8 +23,8 @@ final class RecordSession {
   let encoder = SharedEncoder()
   /// By thread: processes whose thread is known.
   var processes: [ThreadID: RecordedProcess] = [:]
-  /// First stops of children whose parent has not reported them yet.
-  var early: Set<ThreadID> = []
+  /// What threads and processes reported last that their maker has not reported yet.
+  var early: [ThreadID: WaitStatus] = [:]
   var nextTape: UInt64 = 0
   var root = ThreadID(0)
   var outcome: RecordOutcome?
@@ -159,10 +159,7 @@ final class RecordSession {
   private func serve(_ status: WaitStatus) throws(GuestError) {
     stopCount += 1
     sharedRequests.removeAll { $0.tid == status.tid }  // (killed while it waited)
-    guard let process = processes[status.tid] else {
-      if case .stopped = status.kind { early.insert(status.tid) }
-      return
-    }
+    guard let process = processes[status.tid] else { return reportedEarly(status) }
     do throws(GuestError) {
       switch status.kind {
       case .exited(let code):

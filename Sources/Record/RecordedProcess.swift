@@ -74,6 +74,8 @@ final class RecordedProcess {
   var vforkParents: [ThreadID] = []
   /// The parents' unfinished vfork calls.
   var vforkCalls: [PendingCall] = []
+  /// How it was killed while a vfork child runs in its memory: the tape ends when that is gone.
+  var endAfterVfork: RecordOutcome?
   /// The EXIT event is on the tape.
   var endWritten = false
   var beforeExec: ProgramState?

@@ -107,15 +107,9 @@ final class SignalRelay: Sendable {
   /// One of its threads stands in a stop that bis has perhaps not seen yet.
   private func isStopped() -> Bool {
     let folder = "/proc/\(program)/task"
-    guard let threads = opendir(folder) else { return false }
-    defer { closedir(threads) }
-    while let entry = readdir(threads) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if let state = readText("\(folder)/\(name)/stat").split(separator: ")").last, state.hasPrefix(" t") {
-        return true
-      }
+    return numbers(in: folder).contains { thread in
+      readText("\(folder)/\(thread)/stat").split(separator: ")").last?.hasPrefix(" t") ?? false
     }
-    return false
   }
 
   private static func now() -> Int { Int(monotonicNanoseconds() / 1_000_000) }

@@ -91,25 +91,36 @@ extension RecordSession {
       for signal in 1...64 where inherited.ignoredSignals >> UInt64(signal - 1) & 1 != 0 {
         slot.control.actions[signal].handler = 1
       }
-      try begin(tid, slot, how: .exec, parent: nil, parentEvent: nil)
+      try begin(prepare(tid, slot, parent: nil, parentEvent: nil))
     } catch {
       Stopped(assuming: tid).kill()
       throw RecordError(error)
     }
   }
 
-  /// A program that exec has just built becomes a process with a tape.
+  /// A program that exec has just built gets a tape. If it is killed meanwhile there is none.
   ///
   /// - Parameter slot: its control block already holds what survives exec (signal state, standard streams).
-  func begin(
-    _ tid: ThreadID, _ slot: Slot, how: Manifest.TapeInfo.Origin, parent: UInt64?, parentEvent: UInt64?,
-    before: ProgramState? = nil
-  ) throws(GuestError) {
+  func prepare(
+    _ tid: ThreadID, _ slot: Slot, parent: UInt64?, parentEvent: UInt64?, before: ProgramState? = nil
+  ) throws(GuestError) -> RecordedProcess {
     let started = try injector.inject(into: tid, slot: slot)
     let guest = GuestProcess(code: code, slot: slot, tid: tid, pid: tid.rawValue)
-    let p = try register(
-      guest, origin: .exec, parent: parent, parentEvent: parentEvent, arguments: started.arguments)
-    let control = slot.control
+    let p = try makeProcess(guest, programOf: nil, arguments: started.arguments)
+    do throws(GuestError) {
+      try setUp(p, started, before)
+      try announce(p, origin: .exec, parent: parent, parentEvent: parentEvent)
+    } catch {
+      unlink(trace.tapePath(p.sink.number))
+      nextTape = p.sink.number
+      throw error
+    }
+    return p
+  }
+
+  /// The first state of a program, as the first event of its tape.
+  private func setUp(_ p: RecordedProcess, _ started: ProgramStart, _ before: ProgramState?) throws(GuestError) {
+    let control = p.control
     let block = control.block
     for i in 0..<16 { control.gpr[i] = 0 }
     control.gpr[4] = started.rsp
@@ -119,12 +130,15 @@ extension RecordSession {
     initialise(p)
     try takeOver(p, before)
     let effects = try startEffects(p, started)
-    try append(p, EventHead(.start, number: UInt32(BIS_START_EXEC.rawValue), rip: started.rip), effects)
     try p.guest.publishRanges()
-    processes[tid] = p
+    try append(p, EventHead(.start, number: UInt32(BIS_START_EXEC.rawValue), rip: started.rip), effects)
+  }
+
+  /// A program that exec has just built, and that has a tape, goes on.
+  func begin(_ p: RecordedProcess) throws(GuestError) {
+    processes[p.guest.tid] = p
     updateTracing(p)
-    if try tracedExec(p, tid) { return }
-    resume(tid)
+    if try !tracedExec(p, p.guest.tid) { resume(p.guest.tid) }
   }
 
   /// What a control block needs whatever the process's origin.
@@ -162,29 +176,32 @@ extension RecordSession {
     block.pointee.own_slot_offset = p.guest.slot.offset
   }
 
-  /// A new tape for a process, noted in the manifest. A fork child runs its parent's program.
-  func register(
-    _ guest: GuestProcess, origin: Manifest.TapeInfo.Origin, parent: UInt64?, parentEvent: UInt64?,
-    arguments: [String] = []
+  /// A process with a new tape. A fork child runs its parent's program.
+  func makeProcess(
+    _ guest: GuestProcess, programOf forked: RecordedProcess?, arguments: [String]
   ) throws(GuestError) -> RecordedProcess {
     let number = nextTape
-    nextTape += 1
-    let forked = origin == .fork ? processes.values.first { $0.sink.number == parent } : nil
-    let executable = forked?.executable ?? readLink("/proc/\(guest.pid)/exe") ?? "?"
-    let arguments = forked?.arguments ?? arguments
     let sink = try tape { () throws(TraceError) in
-      let sink = try TapeSink(number: number, slot: guest.slot, rings: rings, trace: trace, encoder: encoder)
-      try manifest.add(
-        Manifest.TapeInfo(
-          number: number, pid: guest.pid, origin: origin, parent: parent, parentEvent: parentEvent,
-          executable: executable, arguments: arguments))
-      return sink
+      try TapeSink(number: number, slot: guest.slot, rings: rings, trace: trace, encoder: encoder)
     }
+    nextTape += 1
     let p = RecordedProcess(guest: guest, sink: sink)
-    p.executable = executable
-    p.writesMemoryFiles = processes.values.contains { $0.sink.number == parent && $0.writesMemoryFiles }
+    p.executable = forked?.executable ?? readLink("/proc/\(guest.pid)/exe") ?? "?"
     p.arguments = arguments
     return p
+  }
+
+  /// Notes a process's tape in the manifest.
+  func announce(
+    _ p: RecordedProcess, origin: Manifest.TapeInfo.Origin, parent: UInt64?, parentEvent: UInt64?
+  ) throws(GuestError) {
+    p.writesMemoryFiles = processes.values.contains { $0.sink.number == parent && $0.writesMemoryFiles }
+    try tape { () throws(TraceError) in
+      try manifest.add(
+        Manifest.TapeInfo(
+          number: p.sink.number, pid: p.guest.pid, origin: origin, parent: parent, parentEvent: parentEvent,
+          executable: p.executable, arguments: p.arguments))
+    }
   }
 
   /// Everything that makes the first state: mappings, memory the kernel wrote, registers.

@@ -61,14 +61,6 @@ extension RecordSession {
     }
   }
 
-  private func isLeader(_ tid: ThreadID) -> Bool {
-    statusWords(tid.rawValue, "Tgid").first == "\(tid)"
-  }
-
-  private func parent(of tid: ThreadID) -> Int32? {
-    statusWords(tid.rawValue, "PPid").first.flatMap { Int32($0) }
-  }
-
   // MARK: Children
 
   /// A thread has made another one (PTRACE_EVENT_FORK, VFORK, CLONE of bis's own): the same for its tracer, if that has

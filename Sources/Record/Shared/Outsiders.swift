@@ -138,11 +138,8 @@ extension RecordSession {
     foreign.since = Machine.tsc()
     foreign.owners = [:]
     let own = Set(processes.keys.map(\.rawValue) + [getpid()])
-    guard let folder = opendir("/proc") else { return }
-    defer { closedir(folder) }
-    while let entry = readdir(folder) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      guard let pid = Int32(name), !own.contains(pid), let maps = try? memoryMaps(of: ThreadID(pid)) else { continue }
+    for pid in numbers(in: "/proc") where !own.contains(pid) {
+      guard let maps = try? memoryMaps(of: ThreadID(pid)) else { continue }
       let places = maps.lazy.filter { $0.shared && $0.write && $0.inode != 0 }
         .map { ForeignMappings.Place(device: $0.device, inode: $0.inode) }
       guard !places.isEmpty, isForeign(pid) else { continue }
