@@ -173,9 +173,13 @@ RT void bis_on_syscall(control *c) {
 
 RT void bis_on_special(control *c) {
   const struct bis_descriptor *d = (const struct bis_descriptor *)c->descriptor;
-  c->stats[BIS_STAT_SPECIALS]++;
   c->rip = d->guest_next;
   c->resume_host = (uint64_t)(d + 1);
+  if (d->op == BIS_SPECIAL_PAUSE) {
+    if (c->mode == BIS_MODE_RECORD) bis_pause(c);
+    return;
+  }
+  c->stats[BIS_STAT_SPECIALS]++;
   if (d->op == BIS_SPECIAL_BREAKPOINT) {
     if (bis_breakpoint(c, d->guest_next)) {
       c->arg[0] = BIS_DEBUG_AT_BREAKPOINT;

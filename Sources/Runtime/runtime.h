@@ -89,6 +89,7 @@ void bis_after_file_change(control *c, uint32_t nr, const uint64_t a[6], struct 
 int bis_map_threads(control *c);      // 0: there is no memory for them
 RT_INLINE int has_others(const control *c) { return c->turn.count > 1 && c->vfork_depth == 0; }
 void bis_preempt(control *c);         // record: the time slice is over
+void bis_pause(control *c);           // record: PAUSE
 void bis_release_turn(control *c);    // others may run
 void bis_take_turn(control *c, uint32_t me);
 void bis_thread_end(control *c);      // the current thread is gone: does not return

@@ -114,6 +114,7 @@ RT static void entered(control *c, uint32_t me) {
   c->turn.at_address = 0;
   bis_roam(c, me, 1);
   take_pending(c, t);
+  c->turn.pauses = 0;
   bis_begin_slice(c);
   bis_set_ticks(c);
 }
@@ -178,6 +179,17 @@ RT void bis_preempt(control *c) {
     return;
   }
   hand_over(c, 0);
+}
+
+/// Who executes PAUSE again and again waits in a loop for another thread, which cannot get on meanwhile: the slice is over at
+/// the next tick. (OpenMP's barriers and most spin locks do.)
+RT void bis_pause(control *c) {
+  struct bis_turn *turn = &c->turn;
+  if (!has_others(c) || !__atomic_load_n(&turn->ready_count, __ATOMIC_RELAXED)) return;
+  if (++turn->pauses < BIS_PAUSES) return;
+  turn->pauses = 0;
+  c->tick_target = ticks_now(c);
+  bis_set_ticks(c);
 }
 
 /// Record, chaos mode: the supervisor has let the thread go on for some instructions; its state is exact.

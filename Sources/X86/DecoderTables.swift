@@ -91,6 +91,7 @@ private func setSpecials(_ set: (UInt8, [ZydisMnemonic]) -> Void) {
   set(s + 17, [ZYDIS_MNEMONIC_FXRSTOR, ZYDIS_MNEMONIC_FXRSTOR64])
   set(s + 18, [ZYDIS_MNEMONIC_RDGSBASE])
   set(s + 19, [ZYDIS_MNEMONIC_WRGSBASE])
+  set(s + 27, [ZYDIS_MNEMONIC_PAUSE])
 }
 
 private func setUndefined(_ set: (UInt8, [ZydisMnemonic]) -> Void) {

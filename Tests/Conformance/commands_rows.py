@@ -48,6 +48,33 @@ P
 python3 maps.py 2 > /dev/null & other=$!; until test -e ready2; do sleep 0.05; done
 $BIS record -o t -- python3 both.py $other & bis=$!; wait $other; wait $bis && rm F G && $BIS replay -a t"""
 
+# Two threads that wait for each other in loops with PAUSE: each wait ends soon, not with a time slice (100,000 ticks and more).
+PAUSES = r"""
+cat > pauses.c <<'P'
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+static volatile int token;
+static void pass(int me) {
+  for (int i = 0; i < 3000; i++) {
+    for (int n = 1; token != me; n++)
+      if (n % 20000) __builtin_ia32_pause(); else sched_yield();
+    token = !me;
+  }
+}
+static void *other(void *p) { pass(1); return p; }
+int main(void) {
+  pthread_t t;
+  pthread_create(&t, 0, other, 0);
+  pass(0);
+  pthread_join(t, 0);
+  puts("passed");
+}
+P
+cc -O2 -pthread -o pauses pauses.c && $BIS record -o t ./pauses && $BIS replay -a t || exit
+$BIS events --json t | tail -1 | python3 -c 'import json, sys; n = json.loads(input())["ticks"]; print(n if n > 2000000 else "few")'
+"""
+
 # A set-uid program: for root the privileges of its file, for others its own and a warning.
 SET_UID = r"""
 if test $(id -u) != 0; then $BIS record -o t -- su --version && exit 3; exit 1; fi
@@ -199,6 +226,7 @@ def rows():
         c("outside_write", OUTSIDE_WRITE, 0, "b'aaaa'\nb'BBBB'\nb'aaaa'\nb'BBBB'\n.*not recorded has changed .*/F", needs=("python3",)),
         c("outside_mapping", OUTSIDE_MAPPING, 1, r"not recorded\) has mapped for writing.*No such device", needs=("python3",)),
         c("outside_gone", OUTSIDE_GONE, 0, r"^(b'aaaa' b'gggg'\n){2}", needs=("python3",)),
+        c("pauses", PAUSES, 0, "^passed\npassed\nfew\n", needs=("cc", "python3")),
         # Ends that nobody planned.
         c("kill_bis", "timeout -s KILL 2 $BIS record -o t -- sh -c 'i=0; while :; do i=$((i+1)); echo $i; done' > out; sleep 1; timeout 20 $BIS replay -a t >out2 2>err; head -1 out2; grep bis: err", 0,
           r"^1\n.*(ended|killed|incomplete|last complete)"),

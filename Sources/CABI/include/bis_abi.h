@@ -55,6 +55,7 @@
 #define BIS_POOL_SPACE      0x100000
 #define BIS_POOL_COUNT      16
 #define BIS_TIME_SLICE      2000000  // ticks that a thread may run while others are ready
+#define BIS_PAUSES          16       // how often it may execute PAUSE then, before its slice ends at the next tick
 #define BIS_SHORT_SLICE     100000   // the same after a system call: it may wait for what another one is to do, without a call
 
 // Inside the window.
@@ -190,7 +191,7 @@ struct bis_turn {
   uint32_t roamer;           // the thread that the kernel may move, index + 1; 0: none
   uint32_t always_zero;      // (PtraceWait.swift waits for it)
   uint32_t companion;        // record: not 0 when the supervisor may have put the only thread onto its own CPU (SharedCPU)
-  uint32_t unused;
+  uint32_t pauses;           // record: how often the thread with the turn has executed PAUSE while others were ready
   uint64_t slice;            // record: ticks of the next slice, BIS_SHORT_SLICE to BIS_TIME_SLICE; 0: the latter
   uint64_t temporary_mask;   // record: signals that the call under way blocks while it waits (ppoll, sigsuspend), and bit 8
                              // (SIGKILL, which nothing blocks); 0: the call has no mask of its own
@@ -434,6 +435,7 @@ enum bis_special {
   BIS_SPECIAL_WATCH_REPEATED = 24, // a repeated string instruction
   BIS_SPECIAL_WATCH_BITS = 25,     // spill[B] as moved by the bit number in register flags & 15
   BIS_SPECIAL_WATCH_UNKNOWN = 26,  // it cannot be told
+  BIS_SPECIAL_PAUSE = 27,
 };
 
 // Descriptor that follows an entry into the runtime in translated code. rcx points to it (guest rcx is in
