@@ -1,3 +1,4 @@
+import BisRuntime
 import CABI
 import Glibc
 import Guest
@@ -36,6 +37,11 @@ extension RecordSession {
         "\(p.executable) makes memory writable and executable that is mapped twice: "
           + "not supported in this version; it fails with EACCES")
       try finish(p, call, -13)
+    case 10 where reachesRegion(call.arguments[0], call.arguments[1]): try finish(p, call, -12)
+    case 11 where reachesRegion(call.arguments[0], call.arguments[1]): try unmapAroundRegion(p, call)
+    case 25 where reachesRegion(call.arguments[0], call.arguments[1]): try finish(p, call, -14)
+    case 25 where call.arguments[3] & 2 != 0 && reachesRegion(call.arguments[4], call.arguments[2]):
+      try finish(p, call, -12)
     case 10, 11, 28, 30, 67:
       try through(p, call, call.arguments)
     case 25:
@@ -46,7 +52,7 @@ extension RecordSession {
     case 1, 18, 20, 296, 328: try writeFile(p, call)
     case 311: try writeOther(p, call)
     case 130: answer(BIS_ANSWER_HOT)  // rt_sigsuspend
-    case 157: try seccompControl(p, call)
+    case 157 where [21, 22].contains(UInt32(truncatingIfNeeded: call.arguments[0])): try seccompControl(p, call)
     case 317: try seccomp(p, call)
     case 2, 257, 437:
       if try !openProc(p, call) { answer(BIS_ANSWER_HOT) }
@@ -55,7 +61,11 @@ extension RecordSession {
         warn("system call \(number) is not in bis's table: it fails with ENOSYS")
         return answer(BIS_ANSWER_HOT)
       }
-      if row.warns {
+      if let part = Syscalls.subcall(of: row, call.arguments) {
+        if part.warns { warn("\(row.name)(\(part.name)) is not supported in this version: \(part.note)") }
+      } else if row.note.description == "subcalls.txt", let key = row.key.value(call.arguments) {
+        warn("\(row.name) with \(key) is not in bis's table: it fails")
+      } else if row.warns {
         warn("\(row.name) is not supported in this version: \(row.note)")
       }
       answer(BIS_ANSWER_HOT)
@@ -282,6 +292,30 @@ extension RecordSession {
       try addShared(
         p, address, length, protection: a[2] & 7, content: content, isNew: call.isNew, status: call.status)
     }
+  }
+
+  /// Whether a range of the program's contains some of what bis has in the process.
+  private func reachesRegion(_ low: UInt64, _ length: UInt64) -> Bool {
+    let (high, overflow) = low.addingReportingOverflow((length &+ 4095) & ~4095)
+    return !overflow && low & 4095 == 0 && low < UInt64(BIS_REGION_END) && high > UInt64(BIS_REGION_BASE)
+  }
+
+  /// munmap of a range that contains the region, where the program has nothing mapped.
+  private func unmapAroundRegion(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
+    let low = call.arguments[0], high = low + ((call.arguments[1] + 4095) & ~4095)
+    var effects: [Effect] = []
+    // (What the kernel refuses, it refuses for the upper part.)
+    for (start, end) in [(UInt64(BIS_REGION_END), high), (low, UInt64(BIS_REGION_BASE))] where start < end {
+      let result = try kernel("unmap memory") { () throws(Errno) in
+        try remoteSyscall(
+          p.guest.tid, trappingAt: Region.address(BIS_LABEL_REMOTE_SYSCALL), 11, [start, end - start])
+      }
+      guard result == 0 else { return try finish(p, call, result, effects) }
+      if try p.guest.remove(low: start, high: end) { try changed(p) }
+      removeShared(p, start, end)
+      effects.append(.unmap(address: start, length: end - start))
+    }
+    try finish(p, call, 0, effects)
   }
 
   private func protected(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {

@@ -54,8 +54,9 @@ extension RecordSession {
     if parts.count == 2, parts[1] == "cpuinfo" { return (try? readFile(path)).map(filteredCPUInfo) }
     guard parts.count == 3 || (parts.count == 5 && parts[2] == "task"), let kind = parts.last else { return nil }
     let subject = parts[1] == "self" || parts[1] == "thread-self" ? p.guest.tid : Int32(parts[1]).map { ThreadID($0) }
-    guard let tid = subject, processes[tid] != nil else { return nil }
-    guard let original = try? readFile("/proc/\(tid)/\(kind)") else { return nil }
+    guard let tid = subject, processes[tid] != nil, ["maps", "status", "numa_maps", "smaps", "auxv"].contains(kind),
+      let original = try? readFile("/proc/\(tid)/\(kind)")
+    else { return nil }  // (others may be endless: pagemap)
     switch kind {
     case "maps": return withProgramRights(withoutRegion(original, headersOnly: false), processes[tid])
     case "status": return withTracer(original, tid)

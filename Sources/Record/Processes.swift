@@ -302,6 +302,7 @@ extension RecordSession {
         .start, number: UInt32(BIS_START_FORK.rawValue), rip: control.rip, value: p.sink.number,
         value2: p.sink.eventCount), effects)
     processes[child] = q
+    if !p.heldBack.isEmpty { try setMask(q, control.block.pointee.signal_mask) }
     updateTracing(q)
     p.children.append((child.rawValue, q.sink.number))
   }
@@ -405,6 +406,7 @@ extension RecordSession {
         try endTape(p, end)
       }
     }
+    if !p.heldBack.isEmpty { try setMask(q, q.control.block.pointee.signal_mask) }
     try begin(q)
   }
 

@@ -145,6 +145,8 @@ final class RecordSession {
       try serveSharedRequests()
       if !stashed.isEmpty { return stashed.removeFirst() }
       do throws(Errno) {
+        if stopCount % 64 == 0 { try takeAll() }
+        if !stashed.isEmpty { return stashed.removeFirst() }
         if sharedRequests.isEmpty && watches.changed.isEmpty { return try waitAny() }
         if let status = try waitAny(nohang: true) { return status }
         usleep(50)
@@ -153,6 +155,14 @@ final class RecordSession {
         if error != .interrupted { throw .kernel("wait for the program", error) }
         if isTimeToEnd { return nil }
       }
+    }
+  }
+
+  /// Takes what all have to report: the kernel names the same one first each time, so who stops again at once (a signal every
+  /// few microseconds) would keep the others waiting.
+  private func takeAll() throws(Errno) {
+    while let status = try waitAny(nohang: true) {
+      if processes[status.tid] == nil { reportedEarly(status) } else { stashed.append(status) }
     }
   }
 

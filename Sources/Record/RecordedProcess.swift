@@ -67,6 +67,8 @@ final class RecordedProcess {
   let guest: GuestProcess
   let sink: TapeSink
   var queue: [QueuedSignal] = []
+  /// Threads of which the kernel keeps signals that they do not block.
+  var heldBack: Set<ThreadID> = []
   var pending: PendingCall?
   /// Where a vfork child was that somebody killed: after the call that it was in, perhaps; 0: no such child.
   var vforkKilledAt: UInt64 = 0

@@ -47,11 +47,21 @@ extension RecordSession {
     }
     if action.handler == 0, defaultAction(signal) == .stop { return resume(tid, signal) }
     let restarts = action.handler > 1 && action.flags & 0x1000_0000 != 0
+    if p.queue.contains(where: { $0.thread == tid && $0.number == signal }) { try holdBack(p, signal, tid) }
     p.queue.append(QueuedSignal(thread: tid, number: signal, information: info.withBytes { Array($0) }))
     p.control.setPending(UInt64(tid.rawValue), restarts: restarts)
     if isCurrent { p.guest.tid = tid }
     try makeStop(p, tid, r, restarts: restarts, isCurrent: isCurrent)
     resume(tid)
+  }
+
+  /// A signal that comes again before it could be delivered waits in the kernel until that is done: a timer with a short
+  /// interval would stop the thread again and again and never let it go on to its next tick.
+  private func holdBack(_ p: RecordedProcess, _ signal: Int32, _ tid: ThreadID) throws(GuestError) {
+    try kernel("block a signal") { () throws(Errno) in
+      try Ptrace.setSignalMask(tid, try Ptrace.signalMask(tid) | 1 << UInt64(signal - 1))
+    }
+    p.heldBack.insert(tid)
   }
 
   private enum Restart {
@@ -167,6 +177,7 @@ extension RecordSession {
         p, signal.number, signal.information, action, cause: BIS_SIGNAL_ASYNC, flags: flags, trap: 0, error: 0, cr2: 0)
       flags = []
     }
+    if p.heldBack.remove(tid) != nil { try setMask(p, block.pointee.signal_mask) }
     block.pointee.held_signals = p.queue.reduce(0) { $1.thread != tid ? $0 : $0 | 1 << UInt64($1.number - 1) }
     return true
   }

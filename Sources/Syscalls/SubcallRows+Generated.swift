@@ -1,7 +1,7 @@
 // Generated from Tables/subcalls.txt and Tables/ioctls.txt by bis-tables. Do not edit.
 // swift-format-ignore-file
 
-let subcallRowCount = 402
+let subcallRowCount = 410
 
 /// Precondition: `0 <= index < subcallRowCount`.
 func subcallRow(at index: Int) -> SubcallRow {
@@ -168,16 +168,22 @@ private let subcallRows2: [50 of SubcallRow] = [
   SubcallRow(16, 0x400454ca, "TUNSETIFF", .hot, Outputs(Output(2, .constant, 0, 40, .success)), note: "the name chosen comes back, though the number says write"),
   SubcallRow(16, 0x400454cb, "TUNSETPERSIST", .hot),
   SubcallRow(16, 0x400454cc, "TUNSETOWNER", .hot),
+  SubcallRow(16, 0x400454cd, "TUNSETLINK", .hot),
+  SubcallRow(16, 0x400454ce, "TUNSETGROUP", .hot),
+  SubcallRow(16, 0x400454d0, "TUNSETOFFLOAD", .hot),
+  SubcallRow(16, 0x400454d4, "TUNSETSNDBUF", .hot),
+  SubcallRow(16, 0x400454d8, "TUNSETVNETHDRSZ", .hot),
+  SubcallRow(16, 0x400454d9, "TUNSETQUEUE", .hot),
   SubcallRow(16, 0x40049409, "FICLONE", .hot),
+]
+
+private let subcallRows3: [50 of SubcallRow] = [
   SubcallRow(16, 0x40081271, "BLKBSZSET", .hot),
   SubcallRow(16, 0x40085203, "RNDADDENTROPY", .hot),
   SubcallRow(16, 0x40086602, "FS_IOC_SETFLAGS", .hot),
   SubcallRow(16, 0x40087602, "FS_IOC_SETVERSION", .hot),
   SubcallRow(16, 0x401c5820, "FS_IOC_FSSETXATTR", .hot),
   SubcallRow(16, 0x4020940d, "FICLONERANGE", .hot),
-]
-
-private let subcallRows3: [50 of SubcallRow] = [
   SubcallRow(16, 0x402c542b, "TCSETS2", .hot),
   SubcallRow(16, 0x402c542c, "TCSETSW2", .hot, mayBlock: true),
   SubcallRow(16, 0x402c542d, "TCSETSF2", .hot, mayBlock: true),
@@ -190,6 +196,8 @@ private let subcallRows3: [50 of SubcallRow] = [
   SubcallRow(16, 0x80045440, "TIOCGEXCL", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
   SubcallRow(16, 0x800454cf, "TUNGETFEATURES", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
   SubcallRow(16, 0x800454d2, "TUNGETIFF", .hot, Outputs(Output(2, .constant, 0, 40, .success)), note: "though the number says 4"),
+  SubcallRow(16, 0x800454d3, "TUNGETSNDBUF", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
+  SubcallRow(16, 0x800454d7, "TUNGETVNETHDRSZ", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
   SubcallRow(16, 0x80081270, "BLKBSZGET", .hot, Outputs(Output(2, .constant, 0, 4, .success)), note: "the number says 8, the kernel writes an int"),
   SubcallRow(16, 0x80081272, "BLKGETSIZE64", .hot, Outputs(Output(2, .constant, 0, 8, .success))),
   SubcallRow(16, 0x80086601, "FS_IOC_GETFLAGS", .hot, Outputs(Output(2, .constant, 0, 4, .success)), note: "the number says 8, the kernel writes an int"),
@@ -220,6 +228,9 @@ private let subcallRows3: [50 of SubcallRow] = [
   SubcallRow(16, 0x100000062, "BINDER", .refused(.ENOTTY), warns: true),
   SubcallRow(16, 0x100000064, "DRM", .refused(.ENOTTY), warns: true, note: "shares memory with the device"),
   SubcallRow(16, 0x100000074, "PPP", .refused(.ENOTTY), warns: true),
+]
+
+private let subcallRows4: [50 of SubcallRow] = [
   SubcallRow(16, 0x10000007c, "MEDIA", .refused(.ENOTTY), warns: true),
   SubcallRow(16, 0x100000089, "SOCKET", .refused(.ENOTTY), warns: true),
   SubcallRow(16, 0x10000008b, "WIRELESS", .refused(.EOPNOTSUPP), note: "programs probe every interface with it"),
@@ -228,9 +239,6 @@ private let subcallRows3: [50 of SubcallRow] = [
   SubcallRow(16, 0x1000000af, "VHOST", .refused(.ENOTTY), warns: true),
   SubcallRow(31, 0x0, "IPC_RMID", .hot),
   SubcallRow(31, 0x1, "IPC_SET", .hot),
-]
-
-private let subcallRows4: [50 of SubcallRow] = [
   SubcallRow(31, 0x2, "IPC_STAT", .hot, Outputs(Output(2, .constant, 0, 112, .success))),
   SubcallRow(31, 0x3, "IPC_INFO", .hot, Outputs(Output(2, .constant, 0, 72, .success))),
   SubcallRow(31, 0xb, "SHM_LOCK", .hot),
@@ -273,6 +281,9 @@ private let subcallRows4: [50 of SubcallRow] = [
   SubcallRow(72, 0x9, "F_GETOWN", .hot),
   SubcallRow(72, 0xa, "F_SETSIG", .hot),
   SubcallRow(72, 0xb, "F_GETSIG", .hot),
+]
+
+private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(72, 0xf, "F_SETOWN_EX", .hot),
   SubcallRow(72, 0x10, "F_GETOWN_EX", .hot, Outputs(Output(2, .constant, 0, 8, .success))),
   SubcallRow(72, 0x11, "F_GETOWNER_UIDS", .hot, Outputs(Output(2, .constant, 0, 8, .success))),
@@ -281,9 +292,6 @@ private let subcallRows4: [50 of SubcallRow] = [
   SubcallRow(72, 0x26, "F_OFD_SETLKW", .hot, mayBlock: true),
   SubcallRow(72, 0x400, "F_SETLEASE", .hot),
   SubcallRow(72, 0x401, "F_GETLEASE", .hot),
-]
-
-private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(72, 0x402, "F_NOTIFY", .hot),
   SubcallRow(72, 0x403, "F_DUPFD_QUERY", .hot),
   SubcallRow(72, 0x404, "F_CREATED_QUERY", .hot),
@@ -326,6 +334,9 @@ private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(157, 0x10, "PR_GET_NAME", .hot, Outputs(Output(1, .constant, 0, 16, .success))),
   SubcallRow(157, 0x13, "PR_GET_ENDIAN", .refused(.EINVAL), note: "other architectures"),
   SubcallRow(157, 0x14, "PR_SET_ENDIAN", .refused(.EINVAL), note: "other architectures"),
+]
+
+private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(157, 0x15, "PR_GET_SECCOMP", .supervisor),
   SubcallRow(157, 0x16, "PR_SET_SECCOMP", .supervisor, note: "see seccomp"),
   SubcallRow(157, 0x17, "PR_CAPBSET_READ", .hot),
@@ -334,9 +345,6 @@ private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(157, 0x1a, "PR_SET_TSC", .refused(.EINVAL), warns: true, note: "RDTSC never reaches the CPU"),
   SubcallRow(157, 0x1b, "PR_GET_SECUREBITS", .hot),
   SubcallRow(157, 0x1c, "PR_SET_SECUREBITS", .hot),
-]
-
-private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(157, 0x1d, "PR_SET_TIMERSLACK", .hot),
   SubcallRow(157, 0x1e, "PR_GET_TIMERSLACK", .hot),
   SubcallRow(157, 0x1f, "PR_TASK_PERF_EVENTS_DISABLE", .hot),
@@ -379,6 +387,9 @@ private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(158, 0x1003, "ARCH_GET_FS", .local(.arch_prctl), Outputs(Output(1, .constant, 0, 8, .success))),
   SubcallRow(158, 0x1004, "ARCH_GET_GS", .local(.arch_prctl), Outputs(Output(1, .constant, 0, 8, .success)), note: "the program's GS base, not the runtime's"),
   SubcallRow(158, 0x1011, "ARCH_GET_CPUID", .hot),
+]
+
+private let subcallRows7: [50 of SubcallRow] = [
   SubcallRow(158, 0x1012, "ARCH_SET_CPUID", .refused(.ENODEV), note: "what a CPU without CPUID faulting gives"),
   SubcallRow(158, 0x1021, "ARCH_GET_XCOMP_SUPP", .refused(.EINVAL), note: "must agree with the CPU profile; kernels before 5.16 answer so"),
   SubcallRow(158, 0x1022, "ARCH_GET_XCOMP_PERM", .refused(.EINVAL), note: "see ARCH_GET_XCOMP_SUPP"),
@@ -387,9 +398,6 @@ private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(158, 0x1025, "ARCH_REQ_XCOMP_GUEST_PERM", .refused(.EINVAL), note: "see ARCH_GET_XCOMP_SUPP"),
   SubcallRow(158, 0x2001, "ARCH_MAP_VDSO_X32", .refused(.EINVAL), note: "the vDSO is hidden"),
   SubcallRow(158, 0x2002, "ARCH_MAP_VDSO_32", .refused(.EINVAL), note: "the vDSO is hidden"),
-]
-
-private let subcallRows7: [50 of SubcallRow] = [
   SubcallRow(158, 0x2003, "ARCH_MAP_VDSO_64", .refused(.EINVAL), note: "the vDSO is hidden"),
   SubcallRow(158, 0x3001, "ARCH_CET_STATUS", .refused(.EINVAL), note: "old libcs ask at every start"),
   SubcallRow(158, 0x4001, "ARCH_GET_UNTAG_MASK", .refused(.EINVAL), note: "kernels without ADDRESS_MASKING answer so"),
@@ -432,6 +440,9 @@ private let subcallRows7: [50 of SubcallRow] = [
   SubcallRow(250, 0xe, "KEYCTL_SET_REQKEY_KEYRING", .hot),
   SubcallRow(250, 0xf, "KEYCTL_SET_TIMEOUT", .hot),
   SubcallRow(250, 0x10, "KEYCTL_ASSUME_AUTHORITY", .hot),
+]
+
+private let subcallRows8: [10 of SubcallRow] = [
   SubcallRow(250, 0x11, "KEYCTL_GET_SECURITY", .hot, Outputs(Output(2, .minimum, 3, 1, .maybe))),
   SubcallRow(250, 0x12, "KEYCTL_SESSION_TO_PARENT", .hot),
   SubcallRow(250, 0x13, "KEYCTL_REJECT", .hot),
@@ -440,9 +451,6 @@ private let subcallRows7: [50 of SubcallRow] = [
   SubcallRow(250, 0x16, "KEYCTL_GET_PERSISTENT", .hot),
   SubcallRow(250, 0x1d, "KEYCTL_RESTRICT_KEYRING", .hot),
   SubcallRow(250, 0x1e, "KEYCTL_MOVE", .hot),
-]
-
-private let subcallRows8: [2 of SubcallRow] = [
   SubcallRow(250, 0x1f, "KEYCTL_CAPABILITIES", .hot, Outputs(Output(1, .argument, 2, 1, .maybe))),
   SubcallRow(329, 0xffffffff, "PKEY_NONE", .local(.mprotect), note: "the same as mprotect"),
 ]
