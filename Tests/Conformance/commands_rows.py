@@ -48,6 +48,19 @@ P
 python3 maps.py 2 > /dev/null & other=$!; until test -e ready2; do sleep 0.05; done
 $BIS record -o t -- python3 both.py $other & bis=$!; wait $other; wait $bis && rm F G && $BIS replay -a t"""
 
+# One that maps it soon after a look at everybody's mappings.
+OUTSIDE_SOON = MAPS_FILE + r"""
+cat > soon.py <<'P'
+import mmap, os, time
+def mapped(file): return mmap.mmap(file.fileno(), 0, access=1)
+with open("G", "wb") as f: f.write(b"g" * 4096)
+with open("G", "r+b") as f: mapped(f)
+open("begin", "w").close()
+while not os.path.exists("ready2"): time.sleep(0.002)
+with open("F", "r+b") as f: mapped(f)
+P
+(until test -e begin; do sleep 0.01; done; exec python3 maps.py 2) > /dev/null &
+$BIS record -o t -- python3 soon.py; s=$?; touch go; wait; exit $s"""
 # Two threads that wait for each other in loops with PAUSE: each wait ends soon, not with a time slice (100,000 ticks and more).
 PAUSES = r"""
 cat > pauses.c <<'P'
@@ -225,6 +238,7 @@ def rows():
         # Memory that others have, who are not recorded.
         c("outside_write", OUTSIDE_WRITE, 0, "b'aaaa'\nb'BBBB'\nb'aaaa'\nb'BBBB'\n.*not recorded has changed .*/F", needs=("python3",)),
         c("outside_mapping", OUTSIDE_MAPPING, 1, r"not recorded\) has mapped for writing.*No such device", needs=("python3",)),
+        c("outside_soon", OUTSIDE_SOON, 1, r"not recorded\) has mapped for writing.*No such device", needs=("python3",)),
         c("outside_gone", OUTSIDE_GONE, 0, r"^(b'aaaa' b'gggg'\n){2}", needs=("python3",)),
         c("pauses", PAUSES, 0, "^passed\npassed\nfew\n", needs=("cc", "python3")),
         # Ends that nobody planned.

@@ -65,13 +65,15 @@ struct ForeignMappings {
     let inode: UInt64
   }
   var owners: [Place: Int32] = [:]
-  /// Time stamp counter.
+  /// When the last look began, when the first one did (time stamp counter), and how long all of them took.
   var since: UInt64 = 0
+  var first: UInt64 = 0
+  var spent: UInt64 = 0
 }
 
 /// Memory that others, who are not recorded, have as well.
 extension RecordSession {
-  /// How long a look at the machine's mappings counts, in cycles (about 0.5 s).
+  /// How long a look at the machine's mappings counts, in cycles (about 0.5 s), when looks take more than a tenth of the time.
   private static let lookCycles: UInt64 = 1_500_000_000
 
   /// Changes of mapped files that no recorded process has made: the pages are taken anew from now on.
@@ -115,9 +117,13 @@ extension RecordSession {
 
   /// An older look serves only to say that there is nobody: who was seen then may have ended, and another file have its inode.
   private func outsider(at place: ForeignMappings.Place) -> Int32? {
-    let isFresh = foreign.since != 0 && Machine.tsc() &- foreign.since <= RecordSession.lookCycles
-    if isFresh && foreign.owners[place] == nil { return nil }
+    let now = Machine.tsc()
+    let isFresh = foreign.since != 0 && now &- foreign.since <= RecordSession.lookCycles
+    let isDear = foreign.spent > (now &- foreign.first + RecordSession.lookCycles) / 10
+    if isFresh && isDear && foreign.owners[place] == nil { return nil }
+    if foreign.first == 0 { foreign.first = now }
     lookAtOthers()
+    foreign.spent += Machine.tsc() &- now
     return foreign.owners[place]
   }
 
