@@ -44,6 +44,9 @@ extension RecordSession {
       try finish(p, call, -12)
     case 10, 11, 28, 30, 67:
       try through(p, call, call.arguments)
+    case 25 where call.arguments[3] & 4 != 0 || call.arguments[1] == 0:
+      warn("mremap that keeps a mapping where it was is not supported in this version: it fails with EINVAL")
+      try finish(p, call, -22)
     case 25:
       try bringForMove(p, call)
       try through(p, call, call.arguments)
@@ -332,7 +335,6 @@ extension RecordSession {
     let a = call.arguments
     let oldLength = (a[1] + 4095) & ~4095
     let newLength = (a[2] + 4095) & ~4095
-    guard oldLength > 0, a[3] & 4 == 0 else { throw .unsupported("mremap that keeps or doubles a mapping") }
     let wasCode = p.guest.range(at: a[0]) != nil
     var touched = try p.guest.remove(low: a[0], high: a[0] + oldLength)
     if try p.guest.remove(low: address, high: address + newLength) { touched = true }

@@ -135,6 +135,7 @@ extension Core {
   /// Hands the emitters' notes over to the area.
   @inline(__always)
   mutating func takeNotes() {
+    precondition(hot.note - hotNotes <= Self.reserve && cold.note - coldNotes <= Self.reserve, "too many notes")
     if areas[area].isMovable {
       areas[area].notes.append(from: hotNotes, count: hot.note - hotNotes)
       areas[area].notes.append(from: coldNotes, count: cold.note - coldNotes)

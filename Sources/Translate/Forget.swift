@@ -68,6 +68,7 @@ extension Core {
     coldPieces.append(ColdPiece(start: offset(cold.pc), head: UInt32(h)))
     let stub = cold.pc
     emitExit(n)
+    takeNotes()
     (code + Int(at)).storeBytes(of: 0xE9, as: UInt8.self)
     patch(code + Int(at) + 1, to: stub)
     heads[h].pendingBody = n
