@@ -78,10 +78,10 @@ private func isZombie(_ tid: ThreadID) -> Bool {
   return state == "Z" || state == "X"
 }
 
-/// Whether SIGTRAP or SIGSEGV waits for a stopped thread.
+/// Whether a signal of the kind that instructions raise waits for a stopped thread: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV.
 public func hasFaulted(_ tid: ThreadID) -> Bool {
   let pending = (try? Ptrace.pendingSignals(tid)) ?? 0
-  return pending & (1 << 4 | 1 << 10) != 0
+  return pending & (1 << 3 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10) != 0
 }
 
 extension WaitStatus {
