@@ -238,7 +238,7 @@ extension RecordSession {
 
   /// A process is killed inside fork or vfork. If its child is there it lives on; the tape has the fork before the end.
   private func endFork(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
-    guard p.guest.tid == tid, !p.endWritten else { return }
+    guard p.guest.tid == tid, !p.endWritten, !isEnding else { return }
     let isVfork = p.vforkParents.last == tid
     guard let call = isVfork ? p.vforkCalls.last : p.pending, let c = call.clone, !call.makesThread else { return }
     if isVfork || p.childSlot != nil, let child = unreportedChild(of: p, flags: c[0]) {
@@ -508,6 +508,7 @@ extension RecordSession {
     printError(
       "bis: \(rest.count) process\(rest.count == 1 ? "" : "es") still running when the program ended; "
         + "the recording ends them\(options.waitForAll ? "" : " (record -w waits for them)")\n")
+    isEnding = true
     for tid in processes.keys { try? Ptrace.kill(process: tid) }
     for _ in 0..<10_000 where !processes.isEmpty {
       guard let status = waitToTheEnd() else { break }

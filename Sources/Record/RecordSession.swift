@@ -27,6 +27,8 @@ final class RecordSession {
   var early: [ThreadID: WaitStatus] = [:]
   var nextTape: UInt64 = 0
   var root = ThreadID(0)
+  /// What is left of the program is being killed.
+  var isEnding = false
   var outcome: RecordOutcome?
   /// What bis gets for the program; nil: nothing has been started.
   var relay: SignalRelay?
@@ -145,7 +147,7 @@ final class RecordSession {
       try serveSharedRequests()
       if !stashed.isEmpty { return stashed.removeFirst() }
       do throws(Errno) {
-        if stopCount % 64 == 0 { try takeAll() }
+        if stopCount % 64 == 0 { takeAll() }
         if !stashed.isEmpty { return stashed.removeFirst() }
         if sharedRequests.isEmpty && watches.changed.isEmpty { return try waitAny() }
         if let status = try waitAny(nohang: true) { return status }
@@ -160,8 +162,8 @@ final class RecordSession {
 
   /// Takes what all have to report: the kernel names the same one first each time, so who stops again at once (a signal every
   /// few microseconds) would keep the others waiting.
-  private func takeAll() throws(Errno) {
-    while let status = try waitAny(nohang: true) {
+  private func takeAll() {
+    while let status = (try? waitAny(nohang: true)) ?? nil {  // (an error comes again when there is nothing to serve)
       if processes[status.tid] == nil { reportedEarly(status) } else { stashed.append(status) }
     }
   }
