@@ -172,6 +172,8 @@ extension RecordSession {
   /// PTRACE_EVENT_FORK, VFORK, CLONE: the parent reports its child, inside the call.
   func forked(_ p: RecordedProcess, _ tid: ThreadID) throws(GuestError) {
     let message = try kernel("ask for the child") { () throws(Errno) in try Ptrace.eventMessage(tid) }
+    // (Killed since, it may stand in its exit event by now, which has another message.)
+    guard let info = try? Ptrace.signalInfo(tid), (1...3).contains(info.code >> 8) else { throw .gone }
     let child = ThreadID(Int32(truncatingIfNeeded: message))
     let held = try meetChild(p, tid, child, view(p, tid))
     if !held { resume(tid) }
