@@ -13,7 +13,7 @@ static void in_child(const char *name, int what) {
   if (child == 0) {
     errno = 0;
     if (what == 0) munmap((void *)0x1000, 0x7fffffffe000);
-    if (what == 1) munmap((void *)0x7000000, ((unsigned long)&child & ~0xfffffUL) - 0x100000 - 0x7000000);
+    if (what == 1) munmap((void *)0x100000000, ((unsigned long)&child & ~0xfffffUL) - 0x100000 - 0x100000000);
     if (what == 2) mprotect((void *)0x10000, 0x7ffff0000000, PROT_READ);
     if (what == 3) mremap((void *)0x555000000000, 0x600000000, 0x600000000, MREMAP_MAYMOVE);
     _exit(errno);
