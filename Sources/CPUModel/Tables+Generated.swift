@@ -1,5 +1,6 @@
 // Generated from Tables/cpu-features.txt, cpu-hidden.txt and cpu-levels.txt. Do not edit:
 // BIS_WRITE_TABLES=1 swift test --filter TableTests
+// swift-format-ignore-file
 
 private let generatedFeatureRows0: [FeatureRow] = [
   FeatureRow("fpu", 0x1, 0, .edx, 0, .insn, 0, ""),

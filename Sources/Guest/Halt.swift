@@ -78,10 +78,12 @@ private func isZombie(_ tid: ThreadID) -> Bool {
   return state == "Z" || state == "X"
 }
 
-/// Whether a signal of the kind that instructions raise waits for a stopped thread: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV.
+/// What instructions raise: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV. (Never blocked in the kernel.)
+public let faultSignals: UInt64 = 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10
+
+/// Whether one of `faultSignals` waits for a stopped thread.
 public func hasFaulted(_ tid: ThreadID) -> Bool {
-  let pending = (try? Ptrace.pendingSignals(tid)) ?? 0
-  return pending & (1 << 3 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10) != 0
+  ((try? Ptrace.pendingSignals(tid)) ?? 0) & faultSignals != 0
 }
 
 extension WaitStatus {

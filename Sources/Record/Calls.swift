@@ -22,6 +22,10 @@ extension RecordSession {
     let call = PendingCall(
       number: number, arguments: (0..<6).map { p.control.arguments[$0] }, hash: p.control.answers[1])
     func answer(_ a: bis_answer) { block.pointee.answer = UInt64(a.rawValue) }
+    if isRefused(call) {
+      warnOf(call)
+      return answer(BIS_ANSWER_HOT)
+    }
     if [56, 57, 58, 59, 203, 204, 322, 435].contains(number) { leaveSharedCPU(p) }
     switch Int(number) {
     case 56, 57, 58, 435: try clone(p, call)
@@ -55,23 +59,33 @@ extension RecordSession {
     case 1, 18, 20, 296, 328: try writeFile(p, call)
     case 311: try writeOther(p, call)
     case 130: answer(BIS_ANSWER_HOT)  // rt_sigsuspend
-    case 157 where [21, 22].contains(UInt32(truncatingIfNeeded: call.arguments[0])): try seccompControl(p, call)
+    case 157: try seccompControl(p, call)
     case 317: try seccomp(p, call)
     case 2, 257, 437:
       if try !openProc(p, call) { answer(BIS_ANSWER_HOT) }
     default:
-      guard let row = Syscalls.row(number: number) else {
-        warn("system call \(number) is not in bis's table: it fails with ENOSYS")
-        return answer(BIS_ANSWER_HOT)
-      }
-      if let part = Syscalls.subcall(of: row, call.arguments) {
-        if part.warns { warn("\(row.name)(\(part.name)) is not supported in this version: \(part.note)") }
-      } else if row.note.description == "subcalls.txt", let key = row.key.value(call.arguments) {
-        warn("\(row.name) with \(key) is not in bis's table: it fails")
-      } else if row.warns {
-        warn("\(row.name) is not supported in this version: \(row.note)")
-      }
+      warnOf(call)
       answer(BIS_ANSWER_HOT)
+    }
+  }
+
+  /// The table says that a call is refused: the runtime does so, once it has asked.
+  private func isRefused(_ call: PendingCall) -> Bool {
+    guard let row = Syscalls.row(number: call.number) else { return false }
+    if case .refused = Syscalls.subcall(of: row, call.arguments)?.handling ?? row.handling { return true }
+    return false
+  }
+
+  private func warnOf(_ call: PendingCall) {
+    guard let row = Syscalls.row(number: call.number) else {
+      return warn("system call \(call.number) is not in bis's table: it fails with ENOSYS")
+    }
+    if let part = Syscalls.subcall(of: row, call.arguments) {
+      if part.warns { warn("\(row.name)(\(part.name)) is not supported in this version: \(part.note)") }
+    } else if row.note.description == "subcalls.txt", let key = row.key.value(call.arguments) {
+      warn("\(row.name) with \(key) is not in bis's table: it fails")
+    } else if row.warns {
+      warn("\(row.name) is not supported in this version: \(row.note)")
     }
   }
 
@@ -397,9 +411,7 @@ extension RecordSession {
     p.control.block.pointee.signal_mask = mine
     if p.control.block.pointee.held_signals & ~mine != 0 { p.control.block.pointee.pending_signals = 1 }
     try kernel("set the signal mask") { () throws(Errno) in
-      try Ptrace.setSignalMask(p.guest.tid, mine & ~RecordSession.faultSignals)
+      try Ptrace.setSignalMask(p.guest.tid, mine & ~faultSignals)
     }
   }
-  /// SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV: never blocked in the kernel.
-  static let faultSignals: UInt64 = 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10
 }

@@ -54,16 +54,15 @@ extension RecordSession {
     if parts.count == 2, parts[1] == "cpuinfo" { return (try? readFile(path)).map(filteredCPUInfo) }
     guard parts.count == 3 || (parts.count == 5 && parts[2] == "task"), let kind = parts.last else { return nil }
     let subject = parts[1] == "self" || parts[1] == "thread-self" ? p.guest.tid : Int32(parts[1]).map { ThreadID($0) }
-    guard let tid = subject, processes[tid] != nil, ["maps", "status", "numa_maps", "smaps", "auxv"].contains(kind),
-      let original = try? readFile("/proc/\(tid)/\(kind)")
-    else { return nil }  // (others may be endless: pagemap)
+    guard let tid = subject, processes[tid] != nil else { return nil }
+    func original() -> [UInt8]? { try? readFile("/proc/\(tid)/\(kind)") }
     switch kind {
-    case "maps": return withProgramRights(withoutRegion(original, headersOnly: false), processes[tid])
-    case "status": return withTracer(original, tid)
-    case "numa_maps": return withoutRegion(original, headersOnly: false)
-    case "smaps": return withoutRegion(original, headersOnly: true)
-    case "auxv": return patchedAuxiliaryVector(original)
-    default: return nil
+    case "maps": return original().map { withProgramRights(withoutRegion($0, headersOnly: false), processes[tid]) }
+    case "status": return original().map { withTracer($0, tid) }
+    case "numa_maps": return original().map { withoutRegion($0, headersOnly: false) }
+    case "smaps": return original().map { withoutRegion($0, headersOnly: true) }
+    case "auxv": return original().map(patchedAuxiliaryVector)
+    default: return nil  // (not read: pagemap has no end)
     }
   }
 

@@ -145,10 +145,9 @@ final class RecordSession {
     while true {
       try noticeOutsiders()
       try serveSharedRequests()
+      if stopCount % 64 == 0 { takeAll() }
       if !stashed.isEmpty { return stashed.removeFirst() }
       do throws(Errno) {
-        if stopCount % 64 == 0 { takeAll() }
-        if !stashed.isEmpty { return stashed.removeFirst() }
         if sharedRequests.isEmpty && watches.changed.isEmpty { return try waitAny() }
         if let status = try waitAny(nohang: true) { return status }
         usleep(50)

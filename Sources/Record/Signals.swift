@@ -144,7 +144,7 @@ extension RecordSession {
     let tid = p.guest.tid
     while let i = p.queue.firstIndex(where: {
       $0.thread == tid
-        && (isFirst && RecordSession.faultSignals >> UInt64($0.number - 1) & 1 == 0
+        && (isFirst && faultSignals >> UInt64($0.number - 1) & 1 == 0
           || maskInForce(block.pointee) >> UInt64($0.number - 1) & 1 == 0)
     }) {
       isFirst = false
@@ -168,7 +168,7 @@ extension RecordSession {
             value2: UInt64((flags.contains(.atEntry) ? BIS_EXIT_AT_CALL : BIS_EXIT_IMMEDIATE).rawValue)))
         p.endWritten = true
         try kernel("reset a signal") { () throws(Errno) in
-          try Ptrace.setSignalMask(p.guest.tid, block.pointee.signal_mask & ~RecordSession.faultSignals)
+          try Ptrace.setSignalMask(p.guest.tid, block.pointee.signal_mask & ~faultSignals)
         }
         resume(p.guest.tid, signal.number)
         return false

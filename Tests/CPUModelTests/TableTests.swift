@@ -47,6 +47,7 @@ import Testing
     return """
       // Generated from Tables/cpu-features.txt, cpu-hidden.txt and cpu-levels.txt. Do not edit:
       // BIS_WRITE_TABLES=1 swift test --filter TableTests
+      // swift-format-ignore-file
 
       \(chunked("generatedFeatureRows", "[FeatureRow]", features))
       \(chunked("generatedHiddenRows", "[(String, String)]", hidden))

@@ -84,7 +84,7 @@ int main(void) {
   puts("passed");
 }
 P
-cc -O2 -pthread -o pauses pauses.c && $BIS record -o t ./pauses && $BIS replay -a t || exit
+cc -O2 -pthread -o pauses pauses.c && $BIS record --checksum=50 -o t ./pauses && $BIS replay -a t || exit
 $BIS events --json t | tail -1 | python3 -c 'import json, sys; n = json.loads(input())["ticks"]; print(n if n > 2000000 else "few")'
 """
 
