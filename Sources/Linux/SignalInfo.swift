@@ -1,3 +1,5 @@
+internal import CLinux
+
 /// The kernel's 128-byte siginfo_t, kept as it is.
 public struct SignalInfo: Sendable {
   /// Eight bytes each, in memory order.
@@ -27,6 +29,10 @@ public struct SignalInfo: Sendable {
 
   /// Sent by a process (kill, tgkill, sigqueue), not raised by the kernel.
   public var isFromUser: Bool { code <= 0 }
+
+  /// What GETSIGINFO makes up for PTRACE_EVENT_EXIT. A stopped thread that is killed goes on to that stop by itself; what it
+  /// reported before is not what it can be asked about then. ptrace(2)
+  public var isExitEvent: Bool { signo == SIGTRAP && code == SIGTRAP | 6 << 8 }
 
   public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
     withUnsafeBytes(of: words) { body($0) }

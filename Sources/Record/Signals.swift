@@ -20,6 +20,7 @@ extension RecordSession {
   /// A signal-delivery stop that is not the runtime's question.
   func signalStop(_ p: RecordedProcess, _ tid: ThreadID, _ signal: Int32) throws(GuestError) {
     let sent = try kernel("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
+    if sent.isExitEvent, (try? peek(for: tid, nohang: true)) ?? nil != nil { throw .gone }
     if p.guest.pid == root.rawValue { relay?.note(sent) }
     let info = childSignal(p, sent)
     let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
