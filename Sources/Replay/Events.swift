@@ -283,6 +283,13 @@ extension ReplaySession {
     p.control.rip = guest
     guard p.control.ticks >= p.control.block.pointee.tick_target else { return true }
     guard let head = try checked({ () throws(ReplayError) in try p.head() }) else { return true }
+    guard head.isReachedByTicks else {
+      guard p.control.ticks < head.ticks + UInt64(BIS_STRAY_TICKS) else {
+        throw divergence(p, "\(head.kind) came at tick \(head.ticks); the replay is at \(p.control.ticks) without it")
+      }
+      p.control.setTicks(target: head.ticks + UInt64(BIS_STRAY_TICKS))
+      return true
+    }
     if head.kind == .exit { return try end(p, 128 + Int32(head.value)) }
     if head.kind == .signal, head.number == 0, head.rip != guest { return try walkToChange(p) }
     if holdsSignal(p, head, .runtime(BIS_REASON_EXPIRED)) { return false }
@@ -306,7 +313,7 @@ extension ReplaySession {
         guard p.control.ticks >= head.ticks, head.flags.contains(.asynchronous) else {
           let isLater = p.control.ticks < head.ticks
           if !isLater { try awaitAccess(p) }
-          p.control.setTicks(target: isLater ? head.ticks : .max)
+          p.control.setTicks(target: isLater ? head.ticks : head.ticks + UInt64(BIS_STRAY_TICKS))
           if restarts { try p.guest.restart() }
           return true
         }
@@ -318,10 +325,7 @@ extension ReplaySession {
         return try walkToChange(p)
       }
       if !immediate {
-        let stops =
-          head.flags.contains(.asynchronous)
-          && (head.kind == .signal || head.kind == .exit || head.kind == .threadSwitch)
-        p.control.setTicks(target: stops ? head.ticks : .max)
+        p.control.setTicks(target: head.isReachedByTicks ? head.ticks : head.ticks + UInt64(BIS_STRAY_TICKS))
         if restarts { try p.guest.restart() }
         return true
       }
@@ -425,5 +429,12 @@ extension ReplaySession {
       at += header + (length + 7) & ~7
     }
     block.pointee.echo_used = 0
+  }
+}
+
+extension EventHead {
+  /// Nothing that the program does leads to it: only its tick says when it is due.
+  fileprivate var isReachedByTicks: Bool {
+    flags.contains(.asynchronous) && (kind == .signal || kind == .exit || kind == .threadSwitch)
   }
 }

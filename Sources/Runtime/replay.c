@@ -92,6 +92,7 @@ RT void bis_replay_settle(control *c) {
       } else {
         c->arg[0] = 3;
         bis_trap(c, BIS_REASON_EVENT);  // the supervisor waits for the access
+        target = e->ticks + BIS_STRAY_TICKS;
       }
       break;
     }
@@ -101,6 +102,9 @@ RT void bis_replay_settle(control *c) {
       break;
     }
     if (flags & BIS_FLAG_ASYNC && (kind == BIS_KIND_SIGNAL || kind == BIS_KIND_EXIT || kind == BIS_KIND_SWITCH)) target = e->ticks;
+    // The program comes to the event by itself. If it does not, it is not left to run for ever (the old limit will do).
+    else if (c->tick_target > e->ticks && c->tick_target != ~0ull) target = c->tick_target;
+    else target = e->ticks + BIS_STRAY_TICKS;
     break;
   }
   if (c->tick_target != target) {
@@ -338,7 +342,7 @@ RT void bis_replay_take_turn(control *c) {
 
 RT int bis_replay_preempt(control *c) {
   struct bis_event *e = (struct bis_event *)next_record(c);
-  if (e && e->h.kind == BIS_KIND_PAGE) {
+  if (e && e->h.kind == BIS_KIND_PAGE && ticks_now(c) < e->ticks + BIS_STRAY_TICKS) {
     bis_replay_settle(c);
     return 1;
   }

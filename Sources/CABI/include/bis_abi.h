@@ -55,6 +55,7 @@
 #define BIS_POOL_SPACE      0x100000
 #define BIS_POOL_COUNT      16
 #define BIS_TIME_SLICE      2000000  // ticks that a thread may run while others are ready
+#define BIS_STRAY_TICKS     (1 << 24)  // replay: ticks beyond the next event after which a program has strayed from its tape
 #define BIS_PAUSES          16       // how often it may execute PAUSE then, before its slice ends at the next tick
 #define BIS_SHORT_SLICE     100000   // the same after a system call: it may wait for what another one is to do, without a call
 
