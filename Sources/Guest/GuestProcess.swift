@@ -53,6 +53,15 @@ public final class GuestProcess {
     try kernel("write memory") { () throws(Errno) in try writeMemory(tid, address, bytes) }
   }
 
+  /// The same; false when there is no such memory.
+  public func writes(_ address: UInt64, _ bytes: [UInt8]) throws(GuestError) -> Bool {
+    do throws(GuestError) { try write(address, bytes) } catch {
+      if case .gone = error { throw error }
+      return false
+    }
+    return true
+  }
+
   // MARK: Ranges
 
   public func range(at address: UInt64) -> CodeRange? {

@@ -21,21 +21,25 @@ public enum SignalFrame {
   /// - Parameters:
   ///   - action: the program's handler; SA_ONSTACK is honoured with the control block's alternate stack.
   ///   - mask: the signal mask that sigreturn restores.
+  /// - Returns: nil when the frame would go beyond the alternate stack (get_sigframe, arch/x86/kernel/signal.c).
   public static func build(
     control: Control, action: bis_sigaction, information: [UInt8], xstate: [UInt8], profile: CPUProfile, mask: UInt64,
     trap: UInt64, error: UInt64, cr2: UInt64, oldMask: UInt64
-  ) -> Built {
+  ) -> Built? {
     let block = control.block.pointee
     var sp = control.gpr[4]
-    let onStack = block.altstack_size != 0 && sp > block.altstack_sp && sp - block.altstack_sp <= block.altstack_size
+    let alternate = AlternateStack(block)
+    var mustFit = alternate.isInUse(sp)
     sp &-= 128
-    if action.flags & 0x0800_0000 != 0, block.altstack_size != 0, block.altstack_flags & 2 == 0, !onStack {
+    if action.flags & 0x0800_0000 != 0, block.altstack_size != 0, !alternate.isInUse(sp) {
       sp = block.altstack_sp &+ block.altstack_size
+      mustFit = true
     }
     let hasX = profile.hasXSAVE
     let size = UInt64(xstate.count)
     let fp = (sp &- (size + (hasX ? 4 : 0))) & ~63
     let frame = ((fp &- 440) & ~15) &- 8
+    if mustFit, !alternate.contains(frame) { return nil }
     var bytes = [UInt8](repeating: 0, count: Int(fp &- frame) + xstate.count + (hasX ? 4 : 0))
     func put(_ at: Int, _ value: UInt64) {
       bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: at, as: UInt64.self) }
@@ -46,7 +50,7 @@ public enum SignalFrame {
     put(0, action.restorer)
     put(8, hasX ? 7 : 6)
     put(8 + 16, block.altstack_sp)
-    put32(8 + 24, UInt32(truncatingIfNeeded: block.altstack_size == 0 ? 2 : block.altstack_flags | (onStack ? 1 : 0)))
+    put32(8 + 24, UInt32(truncatingIfNeeded: block.altstack_flags))
     put(8 + 32, block.altstack_size)
     let g = control.gpr
     let order = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4]
@@ -80,8 +84,23 @@ public enum SignalFrame {
     public var rip: UInt64
     public var rflags: UInt64
     public var mask: UInt64
+    /// nil: none that the processor would take; the program gets SIGSEGV.
     public var xstate: [UInt8]?
     public var altstack: (sp: UInt64, flags: UInt64, size: UInt64)
+  }
+
+  private struct AlternateStack {
+    let low: UInt64, size: UInt64, disarms: Bool
+
+    init(_ block: bis_control) {
+      low = block.altstack_sp
+      size = block.altstack_size
+      disarms = block.altstack_flags & UInt64(BIS_SS_AUTODISARM) != 0
+    }
+
+    func contains(_ sp: UInt64) -> Bool { sp > low && sp - low <= size }
+    /// With SS_AUTODISARM nobody asks whether it is (on_sig_stack, linux/sched/signal.h).
+    func isInUse(_ sp: UInt64) -> Bool { !disarms && contains(sp) }
   }
 
   /// - Parameter uc: address of the ucontext (rsp at rt_sigreturn).
@@ -93,19 +112,30 @@ public enum SignalFrame {
     var gpr = [UInt64](repeating: 0, count: 16)
     let order = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4]
     for (i, r) in order.enumerated() { gpr[r] = word(bytes, 40 + i * 8) }
+    func restored(_ xstate: [UInt8]?) -> Restored {
+      Restored(
+        gpr: gpr, rip: word(bytes, 40 + 128), rflags: word(bytes, 40 + 136) & 0x40CD5 | 0x202,
+        mask: word(bytes, 296), xstate: xstate,
+        altstack: (word(bytes, 16), UInt64(UInt32(truncatingIfNeeded: word(bytes, 24))), word(bytes, 32)))
+    }
     let fp = word(bytes, 40 + 184)
     var xstate: [UInt8]?
     if fp != 0 {
-      var legacy = try process.read(fp, 512)
+      guard var legacy = try? process.read(fp, 512) else { return restored(nil) }
+      if UInt32(truncatingIfNeeded: word(legacy, 24)) & ~profile.mxcsrMask != 0 { return restored(nil) }
       let magic = UInt32(truncatingIfNeeded: word(legacy, 464))
       let size = Int(UInt32(truncatingIfNeeded: word(legacy, 480)))
       let features = word(legacy, 472)
       for i in 464..<512 { legacy[i] = 0 }
       for i in 6..<24 { legacy[i] = 0 }
       if profile.hasXSAVE, magic == magic1, size >= 576, size <= profile.xsaveSize,
-        UInt32(truncatingIfNeeded: word(try process.read(fp + UInt64(size), 8), 0)) == magic2
+        let end = try? process.read(fp + UInt64(size), 8), UInt32(truncatingIfNeeded: word(end, 0)) == magic2,
+        var image = try? process.read(fp, size)
       {
-        var image = try process.read(fp, size)
+        // XRSTOR raises #GP (SDM 1, 13.8): what it does not know, and the compacted form's words.
+        if word(image, 512) & ~profile.xcr0 != 0 || word(image, 520) != 0 || word(image, 528) != 0 {
+          return restored(nil)
+        }
         image.replaceSubrange(0..<512, with: legacy)
         image += [UInt8](repeating: 0, count: profile.xsaveSize - size)
         let bits = word(image, 512) & features & profile.xcr0
@@ -130,9 +160,6 @@ public enum SignalFrame {
       image[25] = 0x1F
       xstate = image
     }
-    return Restored(
-      gpr: gpr, rip: word(bytes, 40 + 128), rflags: word(bytes, 40 + 136) & 0x40CD5 | 0x202,
-      mask: word(bytes, 296), xstate: xstate,
-      altstack: (word(bytes, 16), UInt64(UInt32(truncatingIfNeeded: word(bytes, 24))), word(bytes, 32)))
+    return restored(xstate)
   }
 }

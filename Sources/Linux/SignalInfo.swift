@@ -7,6 +7,12 @@ public struct SignalInfo: Sendable {
 
   public init() { words = .init(repeating: 0) }
 
+  public init(signal: Int32, code: Int32) {
+    self.init()
+    words[0] = UInt64(UInt32(bitPattern: signal))
+    words[1] = UInt64(UInt32(bitPattern: code))
+  }
+
   /// The first 128 bytes.
   public init(bytes: UnsafeRawBufferPointer) {
     words = .init(repeating: 0)

@@ -163,7 +163,7 @@ private func reason(
 
 /// What a script's first line or an ELF file names; nil when the file itself is missing.
 private func interpreterName(of path: String) -> String? {
-  guard let file = try? Descriptor.open(path, flags: O_RDONLY) else { return nil }
+  guard let file = try? Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK) else { return nil }
   if let header = try? ELFHeader(reading: file) { return header.interpreter }
   guard let head = try? file.pread(count: 256, offset: 0), head.starts(with: [0x23, 0x21]) else { return nil }
   let line = head.dropFirst(2).prefix { $0 != 10 }

@@ -158,6 +158,10 @@ extension RecordSession {
     if c[0] & (Clone.parentSetTID | Clone.pidFD) != 0, let bytes = try? p.guest.read(c[2], 4) {
       effects.append(.memory(address: c[2], Payload(bytes)))
     }
+    let number = withUnsafeBytes(of: Int32(truncatingIfNeeded: result)) { Array($0) }
+    if c.count > 5, c[5] != 0, try p.guest.writes(c[5], number) {
+      effects.append(.memory(address: c[5], Payload(number)))
+    }
     try finish(p, call, result, effects, flags: .supervisor)
   }
 }

@@ -190,6 +190,9 @@ extension RecordSession {
         }
         call.file = file
         if !fixed, isELF(file, path) { placeLibrary(p, file, status, &a) }
+      } else {  // a socket, a disk, what has no type: their memory is the kernel's
+        warn("mmap of what is no file is not supported in this version: it fails with ENODEV")
+        return try finish(p, call, -19)
       }
     }
     p.pending = call
@@ -379,7 +382,12 @@ extension RecordSession {
 
   private func sigreturn(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
     let control = p.control
-    let frame = try SignalFrame.parse(p.guest, uc: control.gpr[4], profile: region.profile)
+    let frame: SignalFrame.Restored
+    do { frame = try SignalFrame.parse(p.guest, uc: control.gpr[4], profile: region.profile) } catch {
+      if case .gone = error { throw error }
+      try finish(p, call, 0)
+      return try forceSegmentationFault(p)
+    }
     for i in 0..<16 { control.gpr[i] = frame.gpr[i] }
     // The event's rip is where the call was; the registers after it are its effect.
     let values = RegisterValues(
@@ -398,11 +406,22 @@ extension RecordSession {
     control.rip = frame.rip
     control.block.pointee.rflags = frame.rflags
     try setMask(p, frame.mask)
+    restoreAlternateStack(control, frame)
+    if frame.xstate == nil { try forceSegmentationFault(p) }
+    control.block.pointee.answer = UInt64(BIS_ANSWER_MOVED.rawValue)
+  }
+
+  /// restore_altstack, kernel/signal.c: what sigaltstack would refuse is passed over.
+  private func restoreAlternateStack(_ control: Control, _ frame: SignalFrame.Restored) {
     let block = control.block
-    block.pointee.altstack_sp = frame.altstack.sp
-    block.pointee.altstack_flags = frame.altstack.flags & ~1
-    block.pointee.altstack_size = frame.altstack.size
-    block.pointee.answer = UInt64(BIS_ANSWER_MOVED.rawValue)
+    let new = frame.altstack, mode = new.flags & ~UInt64(BIS_SS_AUTODISARM), sp = frame.gpr[4]
+    let disarms = block.pointee.altstack_flags & UInt64(BIS_SS_AUTODISARM) != 0
+    let isInUse =
+      !disarms && sp > block.pointee.altstack_sp && sp - block.pointee.altstack_sp <= block.pointee.altstack_size
+    guard !isInUse, mode <= 2, mode == 2 || new.size >= UInt64(BIS_MINSIGSTKSZ) else { return }
+    block.pointee.altstack_sp = mode == 2 ? 0 : new.sp
+    block.pointee.altstack_size = mode == 2 ? 0 : new.size
+    block.pointee.altstack_flags = new.flags
   }
 
   /// Sets the program's signal mask: its own, and what the kernel may know of it.

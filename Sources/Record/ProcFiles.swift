@@ -51,7 +51,9 @@ extension RecordSession {
   private func procContent(_ p: RecordedProcess, _ path: String) throws(GuestError) -> [UInt8]? {
     let parts = path.split(separator: "/").map(String.init)
     guard parts.first == "proc" else { return nil }
-    if parts.count == 2, parts[1] == "cpuinfo" { return (try? readFile(path)).map(filteredCPUInfo) }
+    if parts.count == 2, parts[1] == "cpuinfo" {  // (the program may have another /proc, or none)
+      return (try? readFile("/proc/\(p.guest.tid)/root/proc/cpuinfo")).map(filteredCPUInfo)
+    }
     guard parts.count == 3 || (parts.count == 5 && parts[2] == "task"), let kind = parts.last else { return nil }
     let subject = parts[1] == "self" || parts[1] == "thread-self" ? p.guest.tid : Int32(parts[1]).map { ThreadID($0) }
     guard let tid = subject, processes[tid] != nil else { return nil }

@@ -41,16 +41,41 @@ extension RecordSession {
     case 58: return .valid([Clone.vm | Clone.vfork | 17, 0, 0, 0, 0])
     case 56: return .valid([a[0], a[1], a[2], a[3], a[4]])
     default:
-      guard a[1] >= 64 else { return .wrong(-22) }
-      guard a[1] <= 4096 else { return .wrong(-7) }
-      guard let bytes = try? p.guest.read(a[0], 64) else { return .wrong(-14) }
-      let w = bytes.withUnsafeBytes { b in (0..<8).map { b.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) } }
-      let stack = w[5] == 0 ? 0 : w[5] &+ w[6]
-      let ptid = w[0] & Clone.pidFD != 0 ? w[1] : w[3]
-      if w[0] & Clone.pidFD != 0, w[0] & Clone.parentSetTID != 0 { return .wrong(-38) }
-      if (w[5] == 0) != (w[6] == 0) || w[4] > 64 || (w[0] & Clone.thread != 0 && w[4] != 0) { return .wrong(-22) }
-      return .valid([w[0] & ~0xFF | w[4] & 0xFF, stack, ptid, w[2], w[7]])
+      return try extendedCloneArguments(p, a[0], size: a[1])
     }
+  }
+
+  /// clone3: copy_clone_args_from_user and clone3_args_valid, kernel/fork.c.
+  private func extendedCloneArguments(
+    _ p: RecordedProcess, _ address: UInt64, size: UInt64
+  ) throws(GuestError) -> CloneArguments {
+    guard size >= 64 else { return .wrong(-22) }
+    guard size <= 4096 else { return .wrong(-7) }
+    guard var bytes = try? p.guest.read(address, Int(size)) else { return .wrong(-14) }
+    guard bytes.dropFirst(88).allSatisfy({ $0 == 0 }) else { return .wrong(-7) }
+    bytes += [UInt8](repeating: 0, count: 88)
+    let w = bytes.withUnsafeBytes { b in (0..<11).map { b.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) } }
+    let flags = w[0], signal = w[4]
+    // (CLONE_DETACHED and CSIGNAL, the bit of CLONE_NEWTIME among it, which clone does not know.)
+    let isKnown = flags >> 34 == 0 && flags & 0x40_00FF == 0
+    let isOneKind =
+      flags & (Clone.sigHand | Clone.clearSignalHandlers) != Clone.sigHand | Clone.clearSignalHandlers
+      && (signal == 0 || flags & (Clone.thread | Clone.parent) == 0)
+    guard isKnown, isOneKind, signal <= 64, (w[5] == 0) == (w[6] == 0), w[9] <= 32, (w[8] == 0) == (w[9] == 0) else {
+      return .wrong(-22)
+    }
+    if w[9] != 0 {
+      warn("\(p.executable) chooses a process number (clone3, set_tid): not supported; it fails with EPERM")
+      return .wrong(-1)
+    }
+    let stack = w[5] == 0 ? 0 : w[5] &+ w[6]
+    guard flags & Clone.pidFD != 0 else { return .valid([flags | signal, stack, w[3], w[2], w[7]]) }
+    // clone has one place for both: bis writes the number.
+    let writesNumber = flags & Clone.parentSetTID != 0
+    if writesNumber, flags & Clone.vm != 0 { return .wrong(-38) }
+    return .valid([
+      flags & ~(writesNumber ? Clone.parentSetTID : 0) | signal, stack, w[1], w[2], w[7], writesNumber ? w[3] : 0,
+    ])
   }
 
   func clone(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) {
@@ -206,7 +231,7 @@ extension RecordSession {
       let path = String(decoding: name, as: UTF8.self)
       let full = path.hasPrefix("/") ? path : "/proc/\(p.guest.tid)/cwd/\(path)"
       warnOfPrivileges(full, name: path)
-      if let file = try? Descriptor.open(full, flags: O_RDONLY), let bytes = try? file.pread(count: 20, offset: 0),
+      if let file = try? Descriptor.open(full, flags: O_RDONLY | O_NONBLOCK), let bytes = try? file.pread(count: 20, offset: 0),
         bytes.count == 20, bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]), bytes[4] == 1
       {
         warn("\(path) is a 32-bit program, which bis cannot record: exec fails with ENOEXEC")

@@ -199,9 +199,16 @@ extension RecordSession {
     let frame = SignalFrame.build(
       control: control, action: action, information: information, xstate: try codec.read(p.guest.tid),
       profile: region.profile, mask: mask, trap: trap, error: error, cr2: cr2, oldMask: mask)
-    do throws(GuestError) { try p.guest.write(frame.address, frame.bytes) } catch {
-      if case .gone = error { throw error }
-      return try die(p, 11, event)
+    guard let frame, try p.guest.writes(frame.address, frame.bytes) else {  // force_sigsegv, kernel/signal.c
+      let other = control.actions[11]
+      if signal == 11 || other.handler <= 1 || inForce >> 10 & 1 != 0 { return try die(p, 11, event) }
+      let fault = SignalInfo(signal: 11, code: 0x80).withBytes { Array($0) }
+      return try deliver(p, 11, fault, other, cause: cause, flags: flags, trap: trap, error: error, cr2: cr2)
+    }
+    if block.pointee.altstack_flags & UInt64(BIS_SS_AUTODISARM) != 0 {
+      block.pointee.altstack_sp = 0
+      block.pointee.altstack_size = 0
+      block.pointee.altstack_flags = 2
     }
     control.gpr[4] = frame.handlerRSP
     control.gpr[7] = UInt64(signal)
@@ -226,6 +233,18 @@ extension RecordSession {
             fsBase: block.pointee.fs_base, gsBase: block.pointee.gs_base)),
         .extendedState(Payload(initial)),
       ])
+  }
+
+  /// The current thread gets SIGSEGV when its call is over; blocked or ignored, that kills. force_sig, kernel/signal.c
+  func forceSegmentationFault(_ p: RecordedProcess) throws(GuestError) {
+    let mask = p.control.block.pointee.signal_mask, bit: UInt64 = 1 << 10
+    if p.control.actions[11].handler == 1 || mask & bit != 0 {
+      p.control.actions[11].handler = 0
+      try setMask(p, mask & ~bit)
+    }
+    let information = SignalInfo(signal: 11, code: 0x80).withBytes { Array($0) }
+    p.queue.append(QueuedSignal(thread: p.guest.tid, number: 11, information: information))
+    p.control.setPending(UInt64(p.guest.tid.rawValue), restarts: false)
   }
 
   /// The program dies of a signal at exactly this point.
@@ -317,9 +336,7 @@ extension RecordSession {
   private func synthesise(
     _ p: RecordedProcess, signal: Int32, code: Int32, address: UInt64
   ) throws(GuestError) -> Bool {
-    var info = SignalInfo()
-    info.words[0] = UInt64(UInt32(bitPattern: signal))
-    info.words[1] = UInt64(UInt32(bitPattern: code))
+    var info = SignalInfo(signal: signal, code: code)
     info.words[2] = address
     return try deliverFault(p, info)
   }

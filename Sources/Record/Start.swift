@@ -17,7 +17,7 @@ extension RecordSession {
   static func checkExecutable(_ path: String) throws(RecordError) {
     let bytes: [UInt8]
     do throws(Errno) {
-      bytes = try Descriptor.open(path, flags: O_RDONLY).pread(count: 64, offset: 0)
+      bytes = try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK).pread(count: 64, offset: 0)
     } catch {
       if error == .accessDenied { return }  // execute-only: exec will tell
       throw RecordError("cannot read \(path): \(error)")

@@ -190,26 +190,26 @@ RT static int64_t local_sigprocmask(control *c, const uint64_t a[6]) {
 
 RT static int64_t local_sigaltstack(control *c, const uint64_t a[6]) {
   uint64_t new[3], rsp = c->gpr[RSP];
-  int on_stack = c->altstack_size && !(c->altstack_flags & 2) && rsp > c->altstack_sp &&
+  int on_stack = c->altstack_size && !(c->altstack_flags & BIS_SS_AUTODISARM) && rsp > c->altstack_sp &&
                  rsp - c->altstack_sp <= c->altstack_size;
   if (a[0])
     for (int i = 0; i < 3; i++)
       if (!bis_peek(a[0] + 8 * i, &new[i])) return -EFAULT_;
   uint64_t old[3];
   old[0] = c->altstack_sp;
-  old[1] = (uint32_t)(c->altstack_size ? (c->altstack_flags & ~1ull) | (uint64_t)on_stack : 2);
+  old[1] = (c->altstack_flags & BIS_SS_AUTODISARM) | (uint32_t)(c->altstack_size ? on_stack : 2);
   old[2] = c->altstack_size;
   if (a[0]) {
-    uint32_t flags = (uint32_t)new[1], mode = flags & ~(1u << 31);
+    uint32_t flags = (uint32_t)new[1], mode = flags & ~BIS_SS_AUTODISARM;
     if (on_stack) return -EPERM_;
     if (mode != 0 && mode != 1 && mode != 2) return -EINVAL_;
     if (mode == 2) {
       c->altstack_sp = c->altstack_size = 0;
-      c->altstack_flags = 2;
+      c->altstack_flags = flags;
     } else {
-      if (new[2] < 2048) return -ENOMEM_;
+      if (new[2] < BIS_MINSIGSTKSZ) return -ENOMEM_;
       c->altstack_sp = new[0];
-      c->altstack_flags = flags & (1u << 31);
+      c->altstack_flags = flags;
       c->altstack_size = new[2];
     }
   }

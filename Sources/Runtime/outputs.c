@@ -40,8 +40,10 @@ BIS_INLINE uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 // rt_sigprocmask copies the new mask in before it looks at `how`, and there is no `how` -1: it fails with EFAULT or
 // EINVAL and changes nothing (kernel/signal.c, since 2.2). The word is aligned, so it does not reach into a next page.
+// (A null pointer is no mask at all: the word behind that tells as much.)
 BIS_INLINE int word_readable(uint64_t address) {
-  return bis_raw6(NR_RT_SIGPROCMASK, -1, (long)(address & ~7ul), 0, 8, 0, 0) != -ERRNO_EFAULT;
+  uint64_t word = address & ~7ul;
+  return bis_raw6(NR_RT_SIGPROCMASK, -1, (long)(word ? word : 8), 0, 8, 0, 0) != -ERRNO_EFAULT;
 }
 
 BIS_CODE uint64_t bis_readable(uint64_t address, uint64_t length) {
@@ -93,7 +95,7 @@ BIS_INLINE void plan_unknown_ioctl(uint32_t request, struct bis_plan *plan) {
   plan->own.arg = 2;
   plan->own.length = BIS_LEN_CONST;
   plan->own.length_arg = 0;
-  plan->own.when = BIS_WHEN_MAYBE;
+  plan->own.when = BIS_WHEN_ALWAYS;  // (drivers copy back from calls that fail, too)
   plan->own.size = size;
 }
 

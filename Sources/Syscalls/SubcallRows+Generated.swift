@@ -1,7 +1,7 @@
 // Generated from Tables/subcalls.txt and Tables/ioctls.txt by bis-tables. Do not edit.
 // swift-format-ignore-file
 
-let subcallRowCount = 410
+let subcallRowCount = 414
 
 /// Precondition: `0 <= index < subcallRowCount`.
 func subcallRow(at index: Int) -> SubcallRow {
@@ -246,7 +246,11 @@ private let subcallRows4: [50 of SubcallRow] = [
   SubcallRow(31, 0xd, "SHM_STAT", .hot, Outputs(Output(2, .constant, 0, 112, .success))),
   SubcallRow(31, 0xe, "SHM_INFO", .hot, Outputs(Output(2, .constant, 0, 48, .success))),
   SubcallRow(31, 0xf, "SHM_STAT_ANY", .hot, Outputs(Output(2, .constant, 0, 112, .success))),
-  SubcallRow(55, 0x10000001a, "SO_GET_FILTER", .hot, Outputs(Output(3, .sockopt, 4, 8, .success)), note: "the length counts instructions of 8 bytes"),
+  SubcallRow(54, 0x2900000020, "IPV6_FLOWLABEL_MGR", .hot, Outputs(Output(3, .constant, 0, 32, .always)), note: "says which label there is"),
+  SubcallRow(54, 0x10700000005, "PACKET_RX_RING", .refused(.EINVAL), warns: true, note: "the kernel writes into memory of the program whenever it likes"),
+  SubcallRow(54, 0x1070000000d, "PACKET_TX_RING", .refused(.EINVAL), warns: true, note: "see PACKET_RX_RING"),
+  SubcallRow(54, 0x11b00000004, "XDP_UMEM_REG", .refused(.ENOPROTOOPT), warns: true, note: "see PACKET_RX_RING"),
+  SubcallRow(55, 0x10000001a, "SO_GET_FILTER", .hot, Outputs(Output(3, .sockopt, 4, 8, .always)), note: "the length counts instructions of 8 bytes"),
   SubcallRow(55, 0x600000023, "TCP_ZEROCOPY_RECEIVE", .refused(.ENOPROTOOPT), warns: true, note: "maps what it receives"),
   SubcallRow(66, 0x0, "IPC_RMID", .hot),
   SubcallRow(66, 0x1, "IPC_SET", .hot),
@@ -277,13 +281,13 @@ private let subcallRows4: [50 of SubcallRow] = [
   SubcallRow(72, 0x5, "F_GETLK", .hot, Outputs(Output(2, .constant, 0, 32, .success))),
   SubcallRow(72, 0x6, "F_SETLK", .hot),
   SubcallRow(72, 0x7, "F_SETLKW", .hot, mayBlock: true),
+]
+
+private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(72, 0x8, "F_SETOWN", .hot),
   SubcallRow(72, 0x9, "F_GETOWN", .hot),
   SubcallRow(72, 0xa, "F_SETSIG", .hot),
   SubcallRow(72, 0xb, "F_GETSIG", .hot),
-]
-
-private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(72, 0xf, "F_SETOWN_EX", .hot),
   SubcallRow(72, 0x10, "F_GETOWN_EX", .hot, Outputs(Output(2, .constant, 0, 8, .success))),
   SubcallRow(72, 0x11, "F_GETOWNER_UIDS", .hot, Outputs(Output(2, .constant, 0, 8, .success))),
@@ -330,13 +334,13 @@ private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(157, 0xc, "PR_SET_FPEXC", .refused(.EINVAL), note: "other architectures"),
   SubcallRow(157, 0xd, "PR_GET_TIMING", .hot),
   SubcallRow(157, 0xe, "PR_SET_TIMING", .hot),
+]
+
+private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(157, 0xf, "PR_SET_NAME", .local(.thread_name)),
   SubcallRow(157, 0x10, "PR_GET_NAME", .hot, Outputs(Output(1, .constant, 0, 16, .success))),
   SubcallRow(157, 0x13, "PR_GET_ENDIAN", .refused(.EINVAL), note: "other architectures"),
   SubcallRow(157, 0x14, "PR_SET_ENDIAN", .refused(.EINVAL), note: "other architectures"),
-]
-
-private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(157, 0x15, "PR_GET_SECCOMP", .supervisor),
   SubcallRow(157, 0x16, "PR_SET_SECCOMP", .supervisor, note: "see seccomp"),
   SubcallRow(157, 0x17, "PR_CAPBSET_READ", .hot),
@@ -383,13 +387,13 @@ private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(157, 0x53564d41, "PR_SET_VMA", .hot, note: "names of anonymous memory"),
   SubcallRow(157, 0x59616d61, "PR_SET_PTRACER", .hot),
   SubcallRow(158, 0x1001, "ARCH_SET_GS", .local(.arch_prctl)),
+]
+
+private let subcallRows7: [50 of SubcallRow] = [
   SubcallRow(158, 0x1002, "ARCH_SET_FS", .local(.arch_prctl)),
   SubcallRow(158, 0x1003, "ARCH_GET_FS", .local(.arch_prctl), Outputs(Output(1, .constant, 0, 8, .success))),
   SubcallRow(158, 0x1004, "ARCH_GET_GS", .local(.arch_prctl), Outputs(Output(1, .constant, 0, 8, .success)), note: "the program's GS base, not the runtime's"),
   SubcallRow(158, 0x1011, "ARCH_GET_CPUID", .hot),
-]
-
-private let subcallRows7: [50 of SubcallRow] = [
   SubcallRow(158, 0x1012, "ARCH_SET_CPUID", .refused(.ENODEV), note: "what a CPU without CPUID faulting gives"),
   SubcallRow(158, 0x1021, "ARCH_GET_XCOMP_SUPP", .refused(.EINVAL), note: "must agree with the CPU profile; kernels before 5.16 answer so"),
   SubcallRow(158, 0x1022, "ARCH_GET_XCOMP_PERM", .refused(.EINVAL), note: "see ARCH_GET_XCOMP_SUPP"),
@@ -436,13 +440,13 @@ private let subcallRows7: [50 of SubcallRow] = [
   SubcallRow(250, 0xa, "KEYCTL_SEARCH", .hot),
   SubcallRow(250, 0xb, "KEYCTL_READ", .hot, Outputs(Output(2, .minimum, 3, 1, .maybe))),
   SubcallRow(250, 0xc, "KEYCTL_INSTANTIATE", .hot),
+]
+
+private let subcallRows8: [14 of SubcallRow] = [
   SubcallRow(250, 0xd, "KEYCTL_NEGATE", .hot),
   SubcallRow(250, 0xe, "KEYCTL_SET_REQKEY_KEYRING", .hot),
   SubcallRow(250, 0xf, "KEYCTL_SET_TIMEOUT", .hot),
   SubcallRow(250, 0x10, "KEYCTL_ASSUME_AUTHORITY", .hot),
-]
-
-private let subcallRows8: [10 of SubcallRow] = [
   SubcallRow(250, 0x11, "KEYCTL_GET_SECURITY", .hot, Outputs(Output(2, .minimum, 3, 1, .maybe))),
   SubcallRow(250, 0x12, "KEYCTL_SESSION_TO_PARENT", .hot),
   SubcallRow(250, 0x13, "KEYCTL_REJECT", .hot),

@@ -56,6 +56,8 @@
 #define BIS_POOL_COUNT      16
 #define BIS_TIME_SLICE      2000000  // ticks that a thread may run while others are ready
 #define BIS_STRAY_TICKS     (1 << 24)  // replay: ticks beyond the next event after which a program has strayed from its tape
+#define BIS_SS_AUTODISARM   0x80000000u  // uapi/linux/signal.h
+#define BIS_MINSIGSTKSZ     2048
 #define BIS_PAUSES          16       // how often it may execute PAUSE then, before its slice ends at the next tick
 #define BIS_SHORT_SLICE     100000   // the same after a system call: it may wait for what another one is to do, without a call
 
@@ -278,7 +280,7 @@ struct bis_control {
   uint64_t in_syscall;         // 0x248 record: not 0 from a system call's entry until its event is logged; 2: with shared_active
   // Signal state of the program (virtual; the kernel sees another).
   uint64_t signal_mask;        // 0x250
-  uint64_t altstack_sp, altstack_flags, altstack_size; // 0x258
+  uint64_t altstack_sp, altstack_flags, altstack_size; // 0x258 (sas_ss_sp, _flags, _size of the kernel's task_struct)
   uint64_t brk_start, brk_current;                     // 0x270
   uint64_t vfork_depth;        // 0x280 >0: a vfork child is running in this address space
   uint64_t own_slot_offset;    // 0x288 offset of this window in the rings file
