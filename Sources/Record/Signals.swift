@@ -267,6 +267,10 @@ extension RecordSession {
   private func fault(_ p: RecordedProcess, _ info: SignalInfo, _ r: Registers) throws(GuestError) -> Bool {
     if try sharedFault(p, info, r) { return false }
     try faultBeyondEnd(p, info, r)
+    if try p.guest.dropTrapFlag(info, r) {
+      warn("\(p.executable) sets the trap flag: not supported in this version; it gets no SIGTRAP for it")
+      return true
+    }
     if try p.guest.handleGuardedWrite(info, r) { return true }
     switch p.guest.place(r.rip) {
     case .runtime:

@@ -348,6 +348,7 @@ extension ReplaySession {
     p.guest.tid = tid
     let r = try kernel("read registers") { () throws(Errno) in try Ptrace.getRegisters(tid) }
     if signal == 5, try debugTrap(p, info, r) { return }
+    if try p.guest.dropTrapFlag(info, r) { return resume(p) }
     if try awaitedAccess(p, info, r) { return }
     let watched = try p.guest.handleGuardedWrite(info, r) { () throws(GuestError) in
       guard let focus, focus.process === p else { return false }
