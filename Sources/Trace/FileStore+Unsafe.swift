@@ -96,20 +96,28 @@ public final class FileStore: Sendable {
   /// The number of a file stored before.
   public func known(_ identity: FileIdentity) -> UInt64? { state.withLock { $0.numbers[identity] } }
 
-  /// FICLONE, else copy_file_range, else read and write.
+  /// FICLONE, else copy_file_range of what is no hole, else read and write.
   private static func copy(from source: Int32, to target: borrowing OwnedFile, size: UInt64) throws(TraceError) {
     let ficlone: UInt = 0x4004_9409  // linux/fs.h, _IOW(0x94, 9, int)
     if ioctl(target.descriptor, ficlone, source) == 0 { return }
-    var offset: Int64 = 0
-    while offset < Int64(size) {
-      var from = offset
-      let count = copyFileRange(source, &from, target.descriptor, nil, Int(size) - Int(offset), 0)
-      guard count > 0 else {
-        if count < 0 && errno == EINTR { continue }
-        if count < 0 && (errno == ENOSPC || errno == EDQUOT) { throw target.fail("copy to") }
-        break
+    let size = Int64(size)
+    var offset: Int64 = 0, isCopied = true
+    while isCopied, let part = data(of: source, from: offset, size: size) {
+      offset = part.lowerBound
+      while isCopied, offset < part.upperBound {
+        var from = offset, to = offset
+        let count = copyFileRange(source, &from, target.descriptor, &to, Int(part.upperBound - offset), 0)
+        if count > 0 {
+          offset += Int64(count)
+        } else if count == 0 || errno != EINTR {
+          if count < 0 && (errno == ENOSPC || errno == EDQUOT) { throw target.fail("copy to") }
+          isCopied = false
+        }
       }
-      offset += Int64(count)
+    }
+    if isCopied { offset = size }  // (a hole at the end)
+    guard ftruncate(target.descriptor, off_t(offset)) == 0, lseek(target.descriptor, off_t(offset), SEEK_SET) >= 0 else {
+      throw target.fail("extend")
     }
     // Files without a size (/proc) and file systems without copy_file_range.
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
@@ -124,6 +132,18 @@ public final class FileStore: Sendable {
       try target.writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
       offset += Int64(count)
     }
+  }
+
+  /// Where the next data of a file are, from `offset` on; nil: nothing but a hole, or the end. lseek(2), SEEK_DATA
+  private static func data(of file: Int32, from offset: Int64, size: Int64) -> Range<Int64>? {
+    guard offset < size else { return nil }
+    let before = lseek(file, 0, SEEK_CUR)
+    defer { if before >= 0 { lseek(file, before, SEEK_SET) } }
+    let start = Int64(lseek(file, off_t(offset), 3))
+    if start < 0 { return errno == ENXIO ? nil : offset..<size }
+    guard start < size else { return nil }  // (it has grown since)
+    let end = Int64(lseek(file, off_t(start), 4))
+    return start..<(end > start ? min(end, size) : size)
   }
 }
 
