@@ -80,7 +80,11 @@ extension RecordSession {
     guard let row = Syscalls.row(number: call.number) else {
       return warn("system call \(call.number) is not in bis's table: it fails with ENOSYS")
     }
-    if let part = Syscalls.subcall(of: row, call.arguments) {
+    if row.number == Syscalls.ioctlNumber, Syscalls.subcall(of: row, call.arguments) == nil {
+      warn(
+        "ioctl 0x\(String(UInt32(truncatingIfNeeded: call.arguments[1]), radix: 16)) is not in bis's table: what it writes is "
+          + "guessed from its number")
+    } else if let part = Syscalls.subcall(of: row, call.arguments) {
       if part.warns { warn("\(row.name)(\(part.name)) is not supported in this version: \(part.note)") }
     } else if row.note.description == "subcalls.txt", let key = row.key.value(call.arguments) {
       warn("\(row.name) with \(key) is not in bis's table: it fails")

@@ -133,6 +133,12 @@ RT static int64_t copy_through(control *c, uint64_t in, uint64_t from, uint64_t 
   return put;
 }
 
+RT int bis_copies_may_wait(const control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6]) {
+  if (plan->special != BIS_LOCAL_COPY_RANGE || nr == 326 /* copy_file_range: files only */) return 0;
+  uint64_t out = a[nr == 40 ? 0 : nr == 275 ? 2 : 1];
+  return !standard_stream(c, (uint32_t)out) && !(nr == 40 && bis_is_regular_file(out));
+}
+
 RT static int64_t local_copy_range(control *c, const uint64_t a[6], uint32_t nr, struct bis_local_effects *e) {
   if (nr == 40 /* sendfile */ && standard_stream(c, (uint32_t)a[0]))
     return copy_through(c, (uint32_t)a[1], a[2], (uint32_t)a[0], 0, a[3], e);

@@ -30,6 +30,7 @@ struct iovec64 { uint64_t base, length; };
 #define MMSGHDR_SIZE 64
 #define SOCKADDR_MAX 128
 #define IFCONF_BUFFER 8
+#define UNKNOWN_SIZE 1024 // of what is behind the pointer of an ioctl that says nothing about it
 #define FDSET_TRUSTED 128 // a whole fd_set of libc; longer ones are often shorter in memory than n says
 
 BIS_INLINE uint32_t load32(uint64_t a) { return *(const volatile uint32_t *)a; }
@@ -85,11 +86,13 @@ BIS_INLINE uint64_t key_of(uint8_t key_arg, const uint64_t args[6]) {
   return key;
 }
 
-// A request nobody described: asm-generic/ioctl.h says direction (bits 30, 31) and size (16 to 29).
+// A request nobody described: asm-generic/ioctl.h says direction (bits 30, 31) and size (16 to 29). Numbers without both are
+// older than that, or take an integer.
 BIS_INLINE void plan_unknown_ioctl(uint32_t request, struct bis_plan *plan) {
   plan->warn = 1;
   uint32_t size = request >> 16 & 0x3FFF;
-  if (!(request >> 31) || !size) return;
+  if (!(request >> 30) && !size) size = UNKNOWN_SIZE;
+  else if (!(request >> 31)) return;
   plan->output_count = 1;
   plan->outputs = &plan->own;
   plan->own.arg = 2;

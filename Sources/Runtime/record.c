@@ -313,7 +313,7 @@ RT static int64_t perform(control *c, const struct bis_plan *plan, uint32_t nr, 
   int writes = plan->special == BIS_LOCAL_WRITE || plan->special == BIS_LOCAL_WRITEV;
   int others = has_others(c);
   if (plan->klass == BIS_CLASS_LOCAL) {
-    if (others && !standard && writes) return bis_blocking_call(c, plan, nr, a, before);
+    if (others && (writes ? !standard : bis_copies_may_wait(c, plan, nr, a))) return bis_blocking_call(c, plan, nr, a, before);
     if (shared) bis_bring_pages(c, nr, a, 0, plan->output_count ? BIS_PIN_OUTPUT : BIS_PIN_INPUT);
     bis_before_call(plan, a, before);
     int64_t result = writes ? bis_raw6_interruptible(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5])
@@ -450,8 +450,12 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   if (c->traced & BIS_TRACED_WAITS && (nr == 61 /* wait4 */ || nr == 247 /* waitid */)) plan.klass = BIS_CLASS_SUPERVISOR;
   if (c->traced & BIS_TRACED_WRITES && is_write(nr) && !(a[0] < 1024 && c->std_fd[a[0]])) plan.klass = BIS_CLASS_SUPERVISOR;
   if (c->turn.companion && (nr == 203 || nr == 204)) plan.klass = BIS_CLASS_SUPERVISOR;  // sched_[sg]etaffinity
-  if (plan.klass == BIS_CLASS_SUPERVISOR || plan.klass == BIS_CLASS_UNKNOWN ||
-      (plan.klass == BIS_CLASS_REFUSED && plan.warn)) {
+  int warns = plan.warn && plan.klass == BIS_CLASS_REFUSED;
+  if (plan.warn && plan.klass == BIS_CLASS_HOT && c->guessed_ioctl != (uint32_t)a[1]) {
+    c->guessed_ioctl = (uint32_t)a[1];
+    warns = 1;
+  }
+  if (plan.klass == BIS_CLASS_SUPERVISOR || plan.klass == BIS_CLASS_UNKNOWN || warns) {
     int done = ask_supervisor(c, d, a, nr, entry_hash(c));
     if (done == 1) bis_record_settle(c);
     if (done) return;
@@ -505,6 +509,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   }
   if (result < 0) flags = 0;
   log_call(c, &plan, a, nr, result, &before, &local, flags);
+  if (nr == 202 /* futex */ && result > 0 && has_others(c)) bis_woken(c, a);
   if (c->turn.chaos && has_others(c)) bis_chaos_after_call(c);
   bis_record_settle(c);
 }

@@ -97,6 +97,8 @@ int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr, co
                         struct bis_before *before);
 void bis_begin_slice(control *c);     // until another thread may have the turn
 int64_t bis_make_thread(control *c, uint64_t flags, uint32_t index);
+void bis_woken(control *c, const uint64_t a[6]); // a futex call that woke somebody
+int bis_is_regular_file(uint64_t fd);
 int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6],
                           struct bis_before *before);
 void bis_replay_thread(control *c, const struct bis_effect_range *x); // makes one
@@ -131,5 +133,6 @@ uint32_t bis_seccomp(const control *c, uint32_t arch, uint32_t nr, const uint64_
 uint32_t bis_robust_end(uint64_t *list);
 void bis_robust_wake(const uint64_t *list, uint32_t count);
 
+int bis_copies_may_wait(const control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6]); // sendfile and the like
 int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t args[6], uint32_t nr, struct bis_local_effects *effects);
 #endif

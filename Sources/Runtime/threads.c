@@ -173,6 +173,8 @@ RT void bis_preempt(control *c) {
   c->turn.slice = slice < BIS_TIME_SLICE / 2 ? slice * 2 : BIS_TIME_SLICE;
   bis_begin_slice(c);
   if (c->turn.chaos && !c->turn.ready_count) bis_chaos_pause(c);
+  if (c->turn.pauses >= BIS_WOKEN && !c->turn.ready_count) bis_raw6(24 /* sched_yield: it comes as far as that */, 0, 0, 0, 0, 0, 0);
+  c->turn.pauses = 0;
   if (c->turn.chaos && c->turn.ready_count && bis_chaos_steps(c)) {
     bis_set_ticks(c);
     bis_trap(c, BIS_REASON_STEP);  // goes on at bis_enter_switch, or in translated code as if nothing had been
@@ -190,6 +192,23 @@ RT void bis_pause(control *c) {
   turn->pauses = 0;
   c->tick_target = ticks_now(c);
   bis_set_ticks(c);
+}
+
+/// A thread waits for a futex again and again, and nobody for another one: it may get the turn only where the lock is taken
+/// (a loop that writes while it holds a lock, and frees it for a moment only). Who frees it next lets it come at once.
+RT void bis_woken(control *c, const uint64_t a[6]) {
+  struct bis_turn *turn = &c->turn;
+  if (turn->contended != (uint32_t)a[0] || turn->waits < BIS_VAIN_WAITS) return;
+  turn->waits = 0;
+  turn->pauses = BIS_WOKEN;
+  c->tick_target = ticks_now(c);
+  bis_set_ticks(c);
+}
+
+RT_INLINE void note_wait(control *c, uint64_t address) {
+  struct bis_turn *turn = &c->turn;
+  turn->waits = turn->contended == (uint32_t)address ? turn->waits + 1 : 1;
+  turn->contended = (uint32_t)address;
 }
 
 /// Record, chaos mode: the supervisor has let the thread go on for some instructions; its state is exact.
@@ -340,7 +359,7 @@ RT static int copy_back(struct redirection *r, const struct bis_plan *plan, cons
   return 1;
 }
 
-RT static int is_regular_file(uint64_t fd) {
+RT int bis_is_regular_file(uint64_t fd) {
   uint64_t status[18];
   if (bis_raw6(5 /* fstat */, (int32_t)fd, (long)status, 0, 0, 0, 0) < 0) return 1;
   return ((uint32_t)status[3] & 0170000) == 0100000;
@@ -397,7 +416,7 @@ RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_
   uint64_t flags = nr == 47 /* recvmsg */ ? a[2] : nr == 299 /* recvmmsg */ ? a[3] : 0, b[6];
   int64_t mode = bis_raw6(72 /* fcntl */, (int32_t)a[0], 3 /* F_GETFL */, 0, 0, 0, 0);
   if (mode < 0 || (mode & 04000 /* O_NONBLOCK */) || (flags & 0x2040 /* MSG_DONTWAIT, MSG_ERRQUEUE */) ||
-      is_regular_file(a[0]))
+      bis_is_regular_file(a[0]))
     return direct(c, plan, nr, a, before);
   uint64_t me = c->turn.current;
   uint64_t *set = (uint64_t *)(BIS_THREADS_BASE + me * BIS_THREAD_SPACE);
@@ -420,12 +439,13 @@ RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t n
   uint64_t b[6];
   uint32_t value;
   int files = nr <= 1 || (nr >= 17 && nr <= 20) || nr == 295 || nr == 296 || nr == 327 || nr == 328;
-  if (files && is_regular_file(a[0])) return direct(c, plan, nr, a, before);
+  if (files && bis_is_regular_file(a[0])) return direct(c, plan, nr, a, before);
   // (What another process may change meanwhile can make it wait: not with the turn, nor with the page.)
   int may_change = is_futex_wait(nr, a) && c->shared_active && bis_touches_shared(c, a[0], a[0] + 4);
   if (nr == NR_FUTEX && !may_change && bis_copy(&value, (const void *)a[0], 4) && value != (uint32_t)a[2])
     return direct(c, plan, nr, a, before);  // EAGAIN
   if (!bis_map_threads(c)) return direct(c, plan, nr, a, before);
+  if (is_futex_wait(nr, a)) note_wait(c, a[0]);
   for (unsigned i = 0; i < plan->output_count; i++)
     if (plan->outputs[i].length == BIS_LEN_IOVEC || plan->outputs[i].length == BIS_LEN_MSGHDR ||
         plan->outputs[i].length == BIS_LEN_MMSGHDR)

@@ -1,7 +1,7 @@
 // Generated from Tables/subcalls.txt and Tables/ioctls.txt by bis-tables. Do not edit.
 // swift-format-ignore-file
 
-let subcallRowCount = 414
+let subcallRowCount = 415
 
 /// Precondition: `0 <= index < subcallRowCount`.
 func subcallRow(at index: Int) -> SubcallRow {
@@ -22,6 +22,7 @@ private let subcallRows0: [50 of SubcallRow] = [
   SubcallRow(16, 0x1, "FIBMAP", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
   SubcallRow(16, 0x2, "FIGETBSZ", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
   SubcallRow(16, 0x301, "HDIO_GETGEO", .hot, Outputs(Output(2, .constant, 0, 16, .success))),
+  SubcallRow(16, 0x7b9, "IOCTL_VM_SOCKETS_GET_LOCAL_CID", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
   SubcallRow(16, 0x125d, "BLKROSET", .hot),
   SubcallRow(16, 0x125e, "BLKROGET", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
   SubcallRow(16, 0x125f, "BLKRRPART", .hot),
@@ -68,10 +69,10 @@ private let subcallRows0: [50 of SubcallRow] = [
   SubcallRow(16, 0x5409, "TCSBRK", .hot, mayBlock: true),
   SubcallRow(16, 0x540a, "TCXONC", .hot),
   SubcallRow(16, 0x540b, "TCFLSH", .hot),
-  SubcallRow(16, 0x540c, "TIOCEXCL", .hot),
 ]
 
 private let subcallRows1: [50 of SubcallRow] = [
+  SubcallRow(16, 0x540c, "TIOCEXCL", .hot),
   SubcallRow(16, 0x540d, "TIOCNXCL", .hot),
   SubcallRow(16, 0x540e, "TIOCSCTTY", .hot),
   SubcallRow(16, 0x540f, "TIOCGPGRP", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
@@ -121,10 +122,10 @@ private let subcallRows1: [50 of SubcallRow] = [
   SubcallRow(16, 0x8901, "FIOSETOWN", .hot),
   SubcallRow(16, 0x8902, "SIOCSPGRP", .hot),
   SubcallRow(16, 0x8903, "FIOGETOWN", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
-  SubcallRow(16, 0x8904, "SIOCGPGRP", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
 ]
 
 private let subcallRows2: [50 of SubcallRow] = [
+  SubcallRow(16, 0x8904, "SIOCGPGRP", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
   SubcallRow(16, 0x8905, "SIOCATMARK", .hot, Outputs(Output(2, .constant, 0, 4, .success))),
   SubcallRow(16, 0x8906, "SIOCGSTAMP_OLD", .hot, Outputs(Output(2, .constant, 0, 16, .success))),
   SubcallRow(16, 0x8907, "SIOCGSTAMPNS_OLD", .hot, Outputs(Output(2, .constant, 0, 16, .success))),
@@ -174,10 +175,10 @@ private let subcallRows2: [50 of SubcallRow] = [
   SubcallRow(16, 0x400454d4, "TUNSETSNDBUF", .hot),
   SubcallRow(16, 0x400454d8, "TUNSETVNETHDRSZ", .hot),
   SubcallRow(16, 0x400454d9, "TUNSETQUEUE", .hot),
-  SubcallRow(16, 0x40049409, "FICLONE", .hot),
 ]
 
 private let subcallRows3: [50 of SubcallRow] = [
+  SubcallRow(16, 0x40049409, "FICLONE", .hot),
   SubcallRow(16, 0x40081271, "BLKBSZSET", .hot),
   SubcallRow(16, 0x40085203, "RNDADDENTROPY", .hot),
   SubcallRow(16, 0x40086602, "FS_IOC_SETFLAGS", .hot),
@@ -227,10 +228,10 @@ private let subcallRows3: [50 of SubcallRow] = [
   SubcallRow(16, 0x100000056, "CONSOLE", .refused(.ENOTTY), warns: true, note: "also video4linux"),
   SubcallRow(16, 0x100000062, "BINDER", .refused(.ENOTTY), warns: true),
   SubcallRow(16, 0x100000064, "DRM", .refused(.ENOTTY), warns: true, note: "shares memory with the device"),
-  SubcallRow(16, 0x100000074, "PPP", .refused(.ENOTTY), warns: true),
 ]
 
 private let subcallRows4: [50 of SubcallRow] = [
+  SubcallRow(16, 0x100000074, "PPP", .refused(.ENOTTY), warns: true),
   SubcallRow(16, 0x10000007c, "MEDIA", .refused(.ENOTTY), warns: true),
   SubcallRow(16, 0x100000089, "SOCKET", .refused(.ENOTTY), warns: true),
   SubcallRow(16, 0x10000008b, "WIRELESS", .refused(.EOPNOTSUPP), note: "programs probe every interface with it"),
@@ -280,10 +281,10 @@ private let subcallRows4: [50 of SubcallRow] = [
   SubcallRow(72, 0x4, "F_SETFL", .hot),
   SubcallRow(72, 0x5, "F_GETLK", .hot, Outputs(Output(2, .constant, 0, 32, .success))),
   SubcallRow(72, 0x6, "F_SETLK", .hot),
-  SubcallRow(72, 0x7, "F_SETLKW", .hot, mayBlock: true),
 ]
 
 private let subcallRows5: [50 of SubcallRow] = [
+  SubcallRow(72, 0x7, "F_SETLKW", .hot, mayBlock: true),
   SubcallRow(72, 0x8, "F_SETOWN", .hot),
   SubcallRow(72, 0x9, "F_GETOWN", .hot),
   SubcallRow(72, 0xa, "F_SETSIG", .hot),
@@ -333,10 +334,10 @@ private let subcallRows5: [50 of SubcallRow] = [
   SubcallRow(157, 0xb, "PR_GET_FPEXC", .refused(.EINVAL), note: "other architectures"),
   SubcallRow(157, 0xc, "PR_SET_FPEXC", .refused(.EINVAL), note: "other architectures"),
   SubcallRow(157, 0xd, "PR_GET_TIMING", .hot),
-  SubcallRow(157, 0xe, "PR_SET_TIMING", .hot),
 ]
 
 private let subcallRows6: [50 of SubcallRow] = [
+  SubcallRow(157, 0xe, "PR_SET_TIMING", .hot),
   SubcallRow(157, 0xf, "PR_SET_NAME", .local(.thread_name)),
   SubcallRow(157, 0x10, "PR_GET_NAME", .hot, Outputs(Output(1, .constant, 0, 16, .success))),
   SubcallRow(157, 0x13, "PR_GET_ENDIAN", .refused(.EINVAL), note: "other architectures"),
@@ -386,10 +387,10 @@ private let subcallRows6: [50 of SubcallRow] = [
   SubcallRow(157, 0x41555856, "PR_GET_AUXV", .refused(.EINVAL), note: "the kernel's has the vDSO and the host's AT_HWCAP; kernels before 6.4 answer so"),
   SubcallRow(157, 0x53564d41, "PR_SET_VMA", .hot, note: "names of anonymous memory"),
   SubcallRow(157, 0x59616d61, "PR_SET_PTRACER", .hot),
-  SubcallRow(158, 0x1001, "ARCH_SET_GS", .local(.arch_prctl)),
 ]
 
 private let subcallRows7: [50 of SubcallRow] = [
+  SubcallRow(158, 0x1001, "ARCH_SET_GS", .local(.arch_prctl)),
   SubcallRow(158, 0x1002, "ARCH_SET_FS", .local(.arch_prctl)),
   SubcallRow(158, 0x1003, "ARCH_GET_FS", .local(.arch_prctl), Outputs(Output(1, .constant, 0, 8, .success))),
   SubcallRow(158, 0x1004, "ARCH_GET_GS", .local(.arch_prctl), Outputs(Output(1, .constant, 0, 8, .success)), note: "the program's GS base, not the runtime's"),
@@ -439,10 +440,10 @@ private let subcallRows7: [50 of SubcallRow] = [
   SubcallRow(250, 0x9, "KEYCTL_UNLINK", .hot),
   SubcallRow(250, 0xa, "KEYCTL_SEARCH", .hot),
   SubcallRow(250, 0xb, "KEYCTL_READ", .hot, Outputs(Output(2, .minimum, 3, 1, .maybe))),
-  SubcallRow(250, 0xc, "KEYCTL_INSTANTIATE", .hot),
 ]
 
-private let subcallRows8: [14 of SubcallRow] = [
+private let subcallRows8: [15 of SubcallRow] = [
+  SubcallRow(250, 0xc, "KEYCTL_INSTANTIATE", .hot),
   SubcallRow(250, 0xd, "KEYCTL_NEGATE", .hot),
   SubcallRow(250, 0xe, "KEYCTL_SET_REQKEY_KEYRING", .hot),
   SubcallRow(250, 0xf, "KEYCTL_SET_TIMEOUT", .hot),

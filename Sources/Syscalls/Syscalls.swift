@@ -48,7 +48,7 @@ public enum Syscalls {
     return subcall(number: ioctlNumber, key: SubcallRow.typeBit | (key >> 8 & 0xFF))
   }
 
-  static let ioctlNumber: UInt32 = 16
+  public static let ioctlNumber: UInt32 = 16
 
   /// First index in `0..<count` for which `isBefore` is false; nil if there is none.
   private static func search(_ count: Int, _ isBefore: (Int) -> Bool) -> Int? {

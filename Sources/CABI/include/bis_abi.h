@@ -59,6 +59,8 @@
 #define BIS_SS_AUTODISARM   0x80000000u  // uapi/linux/signal.h
 #define BIS_MINSIGSTKSZ     2048
 #define BIS_PAUSES          16       // how often it may execute PAUSE then, before its slice ends at the next tick
+#define BIS_WOKEN           0x10000      // (in bis_turn.pauses) it has woken a thread that has waited for a futex so often:
+#define BIS_VAIN_WAITS      32
 #define BIS_SHORT_SLICE     100000   // the same after a system call: it may wait for what another one is to do, without a call
 
 // Inside the window.
@@ -198,7 +200,8 @@ struct bis_turn {
   uint64_t slice;            // record: ticks of the next slice, BIS_SHORT_SLICE to BIS_TIME_SLICE; 0: the latter
   uint64_t temporary_mask;   // record: signals that the call under way blocks while it waits (ppoll, sigsuspend), and bit 8
                              // (SIGKILL, which nothing blocks); 0: the call has no mask of its own
-  uint64_t reserved[1];
+  uint32_t contended;        // record: the futex that a thread has waited for last (low half of its address)
+  uint32_t waits;            // how often that was waited for, and no other
   uint64_t mask[16];         // CPUs that the program may use, as the kernel said when pinning began
 };
 enum bis_pinning { BIS_PIN_OFF = 0, BIS_PIN_ON = 1, BIS_PIN_NEVER = 2 };
@@ -313,7 +316,7 @@ struct bis_control {
   volatile uint32_t disturbances; // record: how often the supervisor has stopped a call, or taken a page from one (partial.c)
   uint8_t plain_fd[1024];
   uint32_t asleep;             // record: enum bis_sleep
-  uint32_t asleep_reserved;
+  uint32_t guessed_ioctl;      // record: the last request that bis does not know and has told the supervisor of
   struct bis_thread threads[BIS_MAX_THREADS];
 };
 /// Supervisor: the process sleeps where pages may be taken from it, and will stop when it wakes up. 0: it does not.
