@@ -231,7 +231,8 @@ extension RecordSession {
       let path = String(decoding: name, as: UTF8.self)
       let full = path.hasPrefix("/") ? path : "/proc/\(p.guest.tid)/cwd/\(path)"
       warnOfPrivileges(full, name: path)
-      if let file = try? Descriptor.open(full, flags: O_RDONLY | O_NONBLOCK), let bytes = try? file.pread(count: 20, offset: 0),
+      if let file = try? Descriptor.open(full, flags: O_RDONLY | O_NONBLOCK),
+        let bytes = try? file.pread(count: 20, offset: 0),
         bytes.count == 20, bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46]), bytes[4] == 1
       {
         warn("\(path) is a 32-bit program, which bis cannot record: exec fails with ENOEXEC")

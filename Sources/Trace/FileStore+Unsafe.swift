@@ -116,7 +116,8 @@ public final class FileStore: Sendable {
       }
     }
     if isCopied { offset = size }  // (a hole at the end)
-    guard ftruncate(target.descriptor, off_t(offset)) == 0, lseek(target.descriptor, off_t(offset), SEEK_SET) >= 0 else {
+    guard ftruncate(target.descriptor, off_t(offset)) == 0, lseek(target.descriptor, off_t(offset), SEEK_SET) >= 0
+    else {
       throw target.fail("extend")
     }
     // Files without a size (/proc) and file systems without copy_file_range.
