@@ -146,8 +146,24 @@ psql -h $PWD -U postgres -Atc "select sum(abalance) = (select sum(delta) from pg
 $as kill -INT $server; wait; rm -rf db log; test $(id -u) != 0 || rm -r /tmp/bis-pg-$$; echo done"""
 
 
+# CPython's own tests of what it asks of the system, each in a recording of its own: a program's threads, signals, sockets and
+# descriptors in every combination that somebody has found a fault in.
+CPYTHON = ("test_posix", "test_socket", "test_threading", "test_mmap", "test_tempfile", "test_queue", "test_selectors",
+           "test_ctypes", "test_httpservers", "test_eintr", "test_io -m '*deadlock*'")
+CPYTHON_RUN = """/usr/bin/python3 -m test -q -i '*VSOCK*' -i '*stress*' TESTS > log 2>&1; status=$?
+test $status = 0 || tail -40 log; echo $status; rm -f log"""
+
+
+def cpython():
+    there = glob.glob("/usr/lib/python3*/test/test_posix.py")
+    needs = ("python3",) if there else ("libpython3-testsuite",)
+    return [shell("cpython_" + t.split()[0], CPYTHON_RUN.replace("TESTS", t), needs=needs, checksum=500, timeout=300, long=True)
+            for t in CPYTHON]
+
+
 def rows():
     return [
+        *cpython(),
         shell("lldb_inside", LLDB_RUN, setup=LLDB_PROGRAM, needs=("lldb",), ignore=("main",), checksum=5000, timeout=100),
         Row("programs/go_exec", ["./main"], GO_EXEC, needs=("go",), checksum=50, timeout=100, ignore=("main",)),
         shell("sanitizers", SANITIZERS_RUN, setup=SANITIZERS, ignore=("address", "thread", "log"), checksum=20, timeout=60),
