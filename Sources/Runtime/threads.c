@@ -420,7 +420,8 @@ RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_
     return direct(c, plan, nr, a, before);
   uint64_t me = c->turn.current;
   uint64_t *set = (uint64_t *)(BIS_THREADS_BASE + me * BIS_THREAD_SPACE);
-  *set = (uint32_t)a[0] | 1ull << 32;  // POLLIN
+  int writes = nr == 278 /* vmsplice: the end of the pipe says where to */ && (mode & 3) == 1 /* O_WRONLY */;
+  *set = (uint32_t)a[0] | (writes ? 4ull /* POLLOUT */ : 1ull /* POLLIN */) << 32;
   b[0] = (uint64_t)set; b[1] = 1; b[2] = ~0ull; b[3] = b[4] = b[5] = 0;
   for (;;) {
     int64_t result = released(c, NR_POLL, b);

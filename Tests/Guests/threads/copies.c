@@ -1,4 +1,4 @@
-// sendfile, splice and tee that wait for what another thread of the process does.
+// sendfile, splice, vmsplice and tee that wait for what another thread of the process does.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 enum { SIZE = 4 << 20 };
 static int file, sockets[2], first[2], second[2];
@@ -67,7 +68,8 @@ int main(void) {
   printf("received %zu, %d\n", n, memcmp(got, bytes + 4096, n));
   pthread_create(&thread, 0, through_pipes, 0);
   usleep(20000);
-  write(first[1], "some words", 10);
+  struct iovec words = {"some words", 10};
+  printf("vmsplice %zd\n", vmsplice(first[1], &words, 1, 0));
   n = read(sockets[0], got, 100);
   printf("from the socket: %.*s\n", (int)n, got);
   n = drain(second[0]);
