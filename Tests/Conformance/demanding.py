@@ -156,7 +156,7 @@ test $status = 0 || tail -40 log; echo $status; rm -f log"""
 
 def cpython():
     there = glob.glob("/usr/lib/python3*/test/test_posix.py")
-    needs = ("python3",) if there else ("libpython3-testsuite",)
+    needs = ("python3",) if there else ("libpython3.N-testsuite",)
     return [shell("cpython_" + t.split()[0], CPYTHON_RUN.replace("TESTS", t), needs=needs, checksum=500, timeout=300, long=True)
             for t in CPYTHON]
 
