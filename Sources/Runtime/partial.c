@@ -1,6 +1,6 @@
 // Record mode: a call that was stopped half-way on the recorder's behalf (a page of its buffer was taken by another
 // process, a signal came that the program ignores) has transferred a part, where without a recorder it would have gone on.
-// So it goes on with the rest.
+// So it goes on with the rest. And reads and writes that need not wait at all.
 #include "runtime.h"
 
 enum { NR_WRITE = 1, NR_PWRITE = 18, NR_WRITEV = 20, NR_SENDTO = 44, NR_RECVFROM = 45, NR_SENDMSG = 46, NR_PWRITEV = 296,
@@ -57,4 +57,25 @@ RT int bis_remainder(control *c, uint32_t nr, const uint64_t a[6], uint64_t done
   b[1] = a[1] + done;
   b[2] = length - done;
   return 1;
+}
+
+/// A read or write that has not to wait is done with the turn. -EAGAIN: it has. (Where reads always have, that is looked at
+/// now and then only.)
+RT int64_t bis_at_once(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
+                       struct bis_before *before) {
+  enum { NOWAIT = 8, PREADV2 = 327, PWRITEV2 = 328, EOPNOTSUPP_ = 95 };
+  uint64_t b[6], vector[2];
+  if (c->turn.chaos || !a[2] /* (an empty datagram) */ || bis_shared_arguments(c, nr, a)) return -EAGAIN_;
+  if (!nr && c->read_waits >= 4 && ++c->read_waits % 8) return -EAGAIN_;
+  vector[0] = a[1]; vector[1] = a[2];
+  b[0] = a[0]; b[1] = (uint64_t)vector; b[2] = 1; b[3] = b[4] = ~0ull; b[5] = NOWAIT;
+  int64_t result = bis_direct_call(c, plan, nr ? PWRITEV2 : PREADV2, b, before);
+  if (result == -EOPNOTSUPP_) result = -EAGAIN_;
+  if (!nr) c->read_waits = result == -EAGAIN_ ? c->read_waits + 1 : 0;
+  if (!nr || result <= 0 || (uint64_t)result >= a[2]) return result;
+  if (bis_raw6(72 /* fcntl */, (int32_t)a[0], 3 /* F_GETFL */, 0, 0, 0, 0) & 04000 /* O_NONBLOCK */) return result;
+  b[1] = a[1] + (uint64_t)result;
+  b[2] = a[2] - (uint64_t)result;
+  int64_t rest = bis_waiting_call(c, plan, nr, b, before);
+  return rest > 0 ? result + rest : result;
 }

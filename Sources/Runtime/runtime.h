@@ -98,6 +98,10 @@ int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr, co
 void bis_begin_slice(control *c);     // until another thread may have the turn
 int64_t bis_make_thread(control *c, uint64_t flags, uint32_t index);
 void bis_woken(control *c, const uint64_t a[6]); // a futex call that woke somebody
+int64_t bis_waiting_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6],
+                         struct bis_before *before); // without the turn
+int64_t bis_at_once(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6],
+                    struct bis_before *before); // with it, if it has not to wait (read, write)
 int bis_is_regular_file(uint64_t fd);
 int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6],
                           struct bis_before *before);

@@ -359,10 +359,17 @@ RT static int copy_back(struct redirection *r, const struct bis_plan *plan, cons
   return 1;
 }
 
-RT int bis_is_regular_file(uint64_t fd) {
+/// S_IFMT of a descriptor's mode; of none: as of a file, with which nothing waits.
+RT static uint32_t file_type(uint64_t fd) {
   uint64_t status[18];
-  if (bis_raw6(5 /* fstat */, (int32_t)fd, (long)status, 0, 0, 0, 0) < 0) return 1;
-  return ((uint32_t)status[3] & 0170000) == 0100000;
+  if (bis_raw6(5 /* fstat */, (int32_t)fd, (long)status, 0, 0, 0, 0) < 0) return 0100000;
+  return (uint32_t)status[3] & 0170000;
+}
+RT int bis_is_regular_file(uint64_t fd) { return file_type(fd) == 0100000; }
+/// A pipe or a socket. (Who writes to an eventfd wakes somebody, who may have the turn at once.)
+RT static int is_stream(uint64_t fd) {
+  uint32_t type = file_type(fd);
+  return type == 0010000 || type == 0140000;
 }
 
 RT static int64_t direct(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6], struct bis_before *before) {
@@ -436,6 +443,12 @@ RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_
 
 RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
                              struct bis_before *before) {
+  int64_t result = nr <= 1 && is_stream(a[0]) ? bis_at_once(c, plan, nr, a, before) : -EAGAIN_;
+  return result == -EAGAIN_ ? bis_waiting_call(c, plan, nr, a, before) : result;
+}
+
+RT int64_t bis_waiting_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
+                            struct bis_before *before) {
   struct redirection r;
   uint64_t b[6];
   uint32_t value;

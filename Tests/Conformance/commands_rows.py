@@ -88,6 +88,32 @@ cc -O2 -pthread -o pauses pauses.c && $BIS record --checksum=50 -o t ./pauses &&
 $BIS events --json t | tail -1 | python3 -c 'import json, sys; n = json.loads(input())["ticks"]; print(n if n > 2000000 else "few")'
 """
 
+# Writes that have room and reads that find something keep the turn: a pipe's worth for each switch, not one call.
+STREAM = r"""
+cat > stream.c <<'P'
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+static int ends[2];
+static void *writer(void *unused) {
+  char line[100] = "a line";
+  for (int i = 0; i < 5000; i++) write(ends[1], line, sizeof line);
+  return 0;
+}
+int main(void) {
+  pipe(ends);
+  pthread_t t[4];
+  for (int i = 0; i < 4; i++) pthread_create(&t[i], 0, writer, 0);
+  char line[100];
+  int n = 0;
+  while (n < 20000 && read(ends[0], line, sizeof line) > 0) n++;
+  for (int i = 0; i < 4; i++) pthread_join(t[i], 0);
+  printf("%d\n", n);
+}
+P
+cc -O2 -pthread -o stream stream.c && $BIS record --checksum=5000 -o t ./stream && $BIS replay -a t || exit
+$BIS events t | grep -c 'switch to' | python3 -c 'n = int(input()); print(n if n > 5000 else "few")'
+"""
 # A set-uid program: for root the privileges of its file, for others its own and a warning.
 SET_UID = r"""
 if test $(id -u) != 0; then $BIS record -o t -- su --version && exit 3; exit 1; fi
@@ -241,6 +267,7 @@ def rows():
         c("outside_soon", OUTSIDE_SOON, 1, r"not recorded\) has mapped for writing.*No such device", needs=("python3",)),
         c("outside_gone", OUTSIDE_GONE, 0, r"^(b'aaaa' b'gggg'\n){2}", needs=("python3",)),
         c("pauses", PAUSES, 0, "^passed\npassed\nfew\n", needs=("cc", "python3")),
+        c("stream", STREAM, 0, "^20000\n20000\nfew\n", needs=("cc", "python3")),
         # Ends that nobody planned.
         c("kill_bis", "timeout -s KILL 2 $BIS record -o t -- sh -c 'i=0; while :; do i=$((i+1)); echo $i; done' > out; sleep 1; timeout 20 $BIS replay -a t >out2 2>err; head -1 out2; grep bis: err", 0,
           r"^1\n.*(ended|killed|incomplete|last complete)"),

@@ -317,6 +317,8 @@ struct bis_control {
   uint8_t plain_fd[1024];
   uint32_t asleep;             // record: enum bis_sleep
   uint32_t guessed_ioctl;      // record: the last request that bis does not know and has told the supervisor of
+  uint32_t read_waits;         // record: how many reads have come too early since one found something (threads)
+  uint32_t reserved_waits;
   struct bis_thread threads[BIS_MAX_THREADS];
 };
 /// Supervisor: the process sleeps where pages may be taken from it, and will stop when it wakes up. 0: it does not.
