@@ -490,7 +490,8 @@ CASE(t_ifflags) {
   c->slack = 40;
 }
 CASE(t_ns_owner) { CALL(SYS_ioctl, U(keep(c, open("/proc/self/ns/user", O_RDONLY))), 0xb704, U(buf(c, 50))); }
-CASE(t_unknown_ioctl) { c->expect = -ENOTTY; CALL(SYS_ioctl, U(file_with(c)), 0x80089911, U(buf(c, 50))); }
+CASE(t_unknown_ioctl) { c->expect = -ENOTTY; CALL(SYS_ioctl, U(file_with(c)), 0x80089911, U(buf(c, 50))); c->slack = 8; }
+CASE(t_ioctl_without_size) { c->expect = -ENOTTY; CALL(SYS_ioctl, U(file_with(c)), 0x9911, U(buf(c, 50))); c->slack = 2048; }
 
 #define T(n) {#n, n}
 const struct test tests[] = {
@@ -522,5 +523,6 @@ const struct test tests[] = {
   T(t_tiocgwinsz), T(t_fionread_tty), T(t_tiocoutq), T(t_tiocgetd), T(t_tiocgexcl), T(t_tiocgsoftcar),
   T(t_tiocgptn), T(t_fionread), T(t_fioqsize), T(t_figetbsz), T(t_getflags), T(t_getversion), T(t_fsgetxattr),
   T(t_getentropy), T(t_ifconf), T(t_ifflags), T(t_ns_owner), T(t_unknown_ioctl),
+  T(t_ioctl_without_size),
 };
 const unsigned test_count = sizeof tests / sizeof *tests;
