@@ -28,11 +28,11 @@ public enum SignalFrame {
   ) -> Built? {
     let block = control.block.pointee
     var sp = control.gpr[4]
-    let alternate = AlternateStack(block)
+    let alternate = AlternateStack(control)
     var mustFit = alternate.isInUse(sp)
     sp &-= 128
-    if action.flags & 0x0800_0000 != 0, block.altstack_size != 0, !alternate.isInUse(sp) {
-      sp = block.altstack_sp &+ block.altstack_size
+    if action.flags & 0x0800_0000 != 0, alternate.size != 0, !alternate.isInUse(sp) {
+      sp = alternate.low &+ alternate.size
       mustFit = true
     }
     let hasX = profile.hasXSAVE
@@ -49,9 +49,9 @@ public enum SignalFrame {
     }
     put(0, action.restorer)
     put(8, hasX ? 7 : 6)
-    put(8 + 16, block.altstack_sp)
-    put32(8 + 24, UInt32(truncatingIfNeeded: block.altstack_flags))
-    put(8 + 32, block.altstack_size)
+    put(8 + 16, alternate.low)
+    put32(8 + 24, UInt32(truncatingIfNeeded: alternate.flags))
+    put(8 + 32, alternate.size)
     let g = control.gpr
     let order = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4]
     for (i, r) in order.enumerated() { put(48 + i * 8, g[r]) }
@@ -86,21 +86,7 @@ public enum SignalFrame {
     public var mask: UInt64
     /// nil: none that the processor would take; the program gets SIGSEGV.
     public var xstate: [UInt8]?
-    public var altstack: (sp: UInt64, flags: UInt64, size: UInt64)
-  }
-
-  private struct AlternateStack {
-    let low: UInt64, size: UInt64, disarms: Bool
-
-    init(_ block: bis_control) {
-      low = block.altstack_sp
-      size = block.altstack_size
-      disarms = block.altstack_flags & UInt64(BIS_SS_AUTODISARM) != 0
-    }
-
-    func contains(_ sp: UInt64) -> Bool { sp > low && sp - low <= size }
-    /// With SS_AUTODISARM nobody asks whether it is (on_sig_stack, linux/sched/signal.h).
-    func isInUse(_ sp: UInt64) -> Bool { !disarms && contains(sp) }
+    public var altstack: AlternateStack
   }
 
   /// - Parameter uc: address of the ucontext (rsp at rt_sigreturn).
@@ -116,7 +102,8 @@ public enum SignalFrame {
       Restored(
         gpr: gpr, rip: word(bytes, 40 + 128), rflags: word(bytes, 40 + 136) & 0x40CD5 | 0x202,
         mask: word(bytes, 296), xstate: xstate,
-        altstack: (word(bytes, 16), UInt64(UInt32(truncatingIfNeeded: word(bytes, 24))), word(bytes, 32)))
+        altstack: AlternateStack(
+          low: word(bytes, 16), flags: UInt64(UInt32(truncatingIfNeeded: word(bytes, 24))), size: word(bytes, 32)))
     }
     let fp = word(bytes, 40 + 184)
     var xstate: [UInt8]?

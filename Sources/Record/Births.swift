@@ -159,7 +159,7 @@ extension RecordSession {
       effects.append(.memory(address: c[2], Payload(bytes)))
     }
     let number = withUnsafeBytes(of: Int32(truncatingIfNeeded: result)) { Array($0) }
-    if c.count > 5, c[5] != 0, try p.guest.writes(c[5], number) {
+    if c[5] != 0, try p.guest.writes(c[5], number) {
       effects.append(.memory(address: c[5], Payload(number)))
     }
     try finish(p, call, result, effects, flags: .supervisor)

@@ -80,12 +80,11 @@ extension RecordSession {
     guard let row = Syscalls.row(number: call.number) else {
       return warn("system call \(call.number) is not in bis's table: it fails with ENOSYS")
     }
-    if row.number == Syscalls.ioctlNumber, Syscalls.subcall(of: row, call.arguments) == nil {
-      warn(
-        "ioctl 0x\(String(UInt32(truncatingIfNeeded: call.arguments[1]), radix: 16)) is not in bis's table: what it writes is "
-          + "guessed from its number")
-    } else if let part = Syscalls.subcall(of: row, call.arguments) {
+    if let part = Syscalls.subcall(of: row, call.arguments) {
       if part.warns { warn("\(row.name)(\(part.name)) is not supported in this version: \(part.note)") }
+    } else if row.number == Syscalls.ioctlNumber {
+      let request = String(UInt32(truncatingIfNeeded: call.arguments[1]), radix: 16)
+      warn("ioctl 0x\(request) is not in bis's table: what it writes is guessed from its number")
     } else if row.note.description == "subcalls.txt", let key = row.key.value(call.arguments) {
       warn("\(row.name) with \(key) is not in bis's table: it fails")
     } else if row.warns {
@@ -410,22 +409,9 @@ extension RecordSession {
     control.rip = frame.rip
     control.block.pointee.rflags = frame.rflags
     try setMask(p, frame.mask)
-    restoreAlternateStack(control, frame)
+    frame.altstack.restore(in: control, sp: frame.gpr[4])
     if frame.xstate == nil { try forceSegmentationFault(p) }
     control.block.pointee.answer = UInt64(BIS_ANSWER_MOVED.rawValue)
-  }
-
-  /// restore_altstack, kernel/signal.c: what sigaltstack would refuse is passed over.
-  private func restoreAlternateStack(_ control: Control, _ frame: SignalFrame.Restored) {
-    let block = control.block
-    let new = frame.altstack, mode = new.flags & ~UInt64(BIS_SS_AUTODISARM), sp = frame.gpr[4]
-    let disarms = block.pointee.altstack_flags & UInt64(BIS_SS_AUTODISARM) != 0
-    let isInUse =
-      !disarms && sp > block.pointee.altstack_sp && sp - block.pointee.altstack_sp <= block.pointee.altstack_size
-    guard !isInUse, mode <= 2, mode == 2 || new.size >= UInt64(BIS_MINSIGSTKSZ) else { return }
-    block.pointee.altstack_sp = mode == 2 ? 0 : new.sp
-    block.pointee.altstack_size = mode == 2 ? 0 : new.size
-    block.pointee.altstack_flags = new.flags
   }
 
   /// Sets the program's signal mask: its own, and what the kernel may know of it.

@@ -27,7 +27,7 @@ extension RecordSession {
     static let intoCgroup: UInt64 = 0x2_0000_0000
   }
 
-  /// Arguments of clone: flags (with the exit signal), stack, ptid, ctid, tls; or why they are none (`-errno`).
+  /// Arguments of clone (`PendingCall.clone`; the flags with the exit signal), or why they are none (`-errno`).
   private enum CloneArguments {
     case valid([UInt64])
     case wrong(Int64)
@@ -37,9 +37,9 @@ extension RecordSession {
   private func cloneArguments(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) -> CloneArguments {
     let a = call.arguments
     switch call.number {
-    case 57: return .valid([17, 0, 0, 0, 0])
-    case 58: return .valid([Clone.vm | Clone.vfork | 17, 0, 0, 0, 0])
-    case 56: return .valid([a[0], a[1], a[2], a[3], a[4]])
+    case 57: return .valid([17, 0, 0, 0, 0, 0])
+    case 58: return .valid([Clone.vm | Clone.vfork | 17, 0, 0, 0, 0, 0])
+    case 56: return .valid([a[0], a[1], a[2], a[3], a[4], 0])
     default:
       return try extendedCloneArguments(p, a[0], size: a[1])
     }
@@ -69,7 +69,7 @@ extension RecordSession {
       return .wrong(-1)
     }
     let stack = w[5] == 0 ? 0 : w[5] &+ w[6]
-    guard flags & Clone.pidFD != 0 else { return .valid([flags | signal, stack, w[3], w[2], w[7]]) }
+    guard flags & Clone.pidFD != 0 else { return .valid([flags | signal, stack, w[3], w[2], w[7], 0]) }
     // clone has one place for both: bis writes the number.
     let writesNumber = flags & Clone.parentSetTID != 0
     if writesNumber, flags & Clone.vm != 0 { return .wrong(-38) }

@@ -35,7 +35,7 @@ struct PendingCall {
   var status: FileStatus?
   /// mmap, shared: nobody has written to it.
   var isNew = true
-  /// clone: flags, stack, ptid, ctid, tls, and where bis is to write the child's number (if there is a sixth, not 0).
+  /// clone: flags, stack, ptid, ctid, tls, and where bis is to write the child's number (0: nowhere).
   var clone: [UInt64]?
   var makesThread: Bool { (clone?[0] ?? 0) & 0x1_0000 != 0 }
   /// open in /proc: what the file shall hold.

@@ -205,11 +205,7 @@ extension RecordSession {
       let fault = SignalInfo(signal: 11, code: 0x80).withBytes { Array($0) }
       return try deliver(p, 11, fault, other, cause: cause, flags: flags, trap: trap, error: error, cr2: cr2)
     }
-    if block.pointee.altstack_flags & UInt64(BIS_SS_AUTODISARM) != 0 {
-      block.pointee.altstack_sp = 0
-      block.pointee.altstack_size = 0
-      block.pointee.altstack_flags = 2
-    }
+    AlternateStack.disarm(control)
     control.gpr[4] = frame.handlerRSP
     control.gpr[7] = UInt64(signal)
     control.gpr[6] = frame.siginfo

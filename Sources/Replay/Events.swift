@@ -284,10 +284,10 @@ extension ReplaySession {
     guard p.control.ticks >= p.control.block.pointee.tick_target else { return true }
     guard let head = try checked({ () throws(ReplayError) in try p.head() }) else { return true }
     guard head.isReachedByTicks else {
-      guard p.control.ticks < head.ticks + UInt64(BIS_STRAY_TICKS) else {
+      guard p.control.ticks < head.limit else {
         throw divergence(p, "\(head.kind) came at tick \(head.ticks); the replay is at \(p.control.ticks) without it")
       }
-      p.control.setTicks(target: head.ticks + UInt64(BIS_STRAY_TICKS))
+      p.control.setTicks(target: head.limit)
       return true
     }
     if head.kind == .exit { return try end(p, 128 + Int32(head.value)) }
@@ -313,7 +313,7 @@ extension ReplaySession {
         guard p.control.ticks >= head.ticks, head.flags.contains(.asynchronous) else {
           let isLater = p.control.ticks < head.ticks
           if !isLater { try awaitAccess(p) }
-          p.control.setTicks(target: isLater ? head.ticks : head.ticks + UInt64(BIS_STRAY_TICKS))
+          p.control.setTicks(target: isLater ? head.ticks : head.limit)
           if restarts { try p.guest.restart() }
           return true
         }
@@ -325,7 +325,7 @@ extension ReplaySession {
         return try walkToChange(p)
       }
       if !immediate {
-        p.control.setTicks(target: head.isReachedByTicks ? head.ticks : head.ticks + UInt64(BIS_STRAY_TICKS))
+        p.control.setTicks(target: head.limit)
         if restarts { try p.guest.restart() }
         return true
       }
@@ -438,4 +438,7 @@ extension EventHead {
   fileprivate var isReachedByTicks: Bool {
     flags.contains(.asynchronous) && (kind == .signal || kind == .exit || kind == .threadSwitch)
   }
+
+  /// The tick at which it is due, or at which a program that has not come to it has strayed from the tape.
+  fileprivate var limit: UInt64 { isReachedByTicks ? ticks : ticks + UInt64(BIS_STRAY_TICKS) }
 }

@@ -359,18 +359,14 @@ RT static int copy_back(struct redirection *r, const struct bis_plan *plan, cons
   return 1;
 }
 
-/// S_IFMT of a descriptor's mode; of none: as of a file, with which nothing waits.
+/// S_IFMT of a descriptor's mode (REGULAR, PIPE, SOCKET, others); of none: as of a file, with which nothing waits.
+enum { REGULAR = 0100000, PIPE = 0010000, SOCKET = 0140000 };
 RT static uint32_t file_type(uint64_t fd) {
   uint64_t status[18];
-  if (bis_raw6(5 /* fstat */, (int32_t)fd, (long)status, 0, 0, 0, 0) < 0) return 0100000;
+  if (bis_raw6(5 /* fstat */, (int32_t)fd, (long)status, 0, 0, 0, 0) < 0) return REGULAR;
   return (uint32_t)status[3] & 0170000;
 }
-RT int bis_is_regular_file(uint64_t fd) { return file_type(fd) == 0100000; }
-/// A pipe or a socket. (Who writes to an eventfd wakes somebody, who may have the turn at once.)
-RT static int is_stream(uint64_t fd) {
-  uint32_t type = file_type(fd);
-  return type == 0010000 || type == 0140000;
-}
+RT int bis_is_regular_file(uint64_t fd) { return file_type(fd) == REGULAR; }
 
 RT static int64_t direct(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6], struct bis_before *before) {
   if (bis_shared_arguments(c, nr, a))
@@ -443,7 +439,13 @@ RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_
 
 RT int64_t bis_blocking_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t a[6],
                              struct bis_before *before) {
-  int64_t result = nr <= 1 && is_stream(a[0]) ? bis_at_once(c, plan, nr, a, before) : -EAGAIN_;
+  int64_t result = -EAGAIN_;
+  if (nr <= 1) {
+    uint32_t type = file_type(a[0]);
+    if (type == REGULAR) return direct(c, plan, nr, a, before);
+    // (Who writes to an eventfd wakes somebody, who may have the turn at once.)
+    if (type == PIPE || type == SOCKET) result = bis_at_once(c, plan, nr, a, before);
+  }
   return result == -EAGAIN_ ? bis_waiting_call(c, plan, nr, a, before) : result;
 }
 
@@ -453,7 +455,7 @@ RT int64_t bis_waiting_call(control *c, const struct bis_plan *plan, uint32_t nr
   uint64_t b[6];
   uint32_t value;
   int files = nr <= 1 || (nr >= 17 && nr <= 20) || nr == 295 || nr == 296 || nr == 327 || nr == 328;
-  if (files && bis_is_regular_file(a[0])) return direct(c, plan, nr, a, before);
+  if (files && nr > 1 && bis_is_regular_file(a[0])) return direct(c, plan, nr, a, before);
   // (What another process may change meanwhile can make it wait: not with the turn, nor with the page.)
   int may_change = is_futex_wait(nr, a) && c->shared_active && bis_touches_shared(c, a[0], a[0] + 4);
   if (nr == NR_FUTEX && !may_change && bis_copy(&value, (const void *)a[0], 4) && value != (uint32_t)a[2])

@@ -100,7 +100,8 @@ public final class FileStore: Sendable {
   private static func copy(from source: Int32, to target: borrowing OwnedFile, size: UInt64) throws(TraceError) {
     let ficlone: UInt = 0x4004_9409  // linux/fs.h, _IOW(0x94, 9, int)
     if ioctl(target.descriptor, ficlone, source) == 0 { return }
-    let size = Int64(size)
+    let size = Int64(size), place = lseek(source, 0, SEEK_CUR)
+    defer { if place >= 0 { lseek(source, place, SEEK_SET) } }
     var offset: Int64 = 0, isCopied = true
     while isCopied, let part = data(of: source, from: offset, size: size) {
       offset = part.lowerBound
@@ -135,15 +136,14 @@ public final class FileStore: Sendable {
     }
   }
 
-  /// Where the next data of a file are, from `offset` on; nil: nothing but a hole, or the end. lseek(2), SEEK_DATA
+  /// Where the next data of a file are, from `offset` on; nil: nothing but a hole, or the end. Moves the file's offset.
   private static func data(of file: Int32, from offset: Int64, size: Int64) -> Range<Int64>? {
     guard offset < size else { return nil }
-    let before = lseek(file, 0, SEEK_CUR)
-    defer { if before >= 0 { lseek(file, before, SEEK_SET) } }
-    let start = Int64(lseek(file, off_t(offset), 3))
+    let seekData: Int32 = 3, seekHole: Int32 = 4  // linux/fs.h
+    let start = Int64(lseek(file, off_t(offset), seekData))
     if start < 0 { return errno == ENXIO ? nil : offset..<size }
     guard start < size else { return nil }  // (it has grown since)
-    let end = Int64(lseek(file, off_t(start), 4))
+    let end = Int64(lseek(file, off_t(start), seekHole))
     return start..<(end > start ? min(end, size) : size)
   }
 }

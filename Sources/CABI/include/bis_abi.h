@@ -55,13 +55,13 @@
 #define BIS_POOL_SPACE      0x100000
 #define BIS_POOL_COUNT      16
 #define BIS_TIME_SLICE      2000000  // ticks that a thread may run while others are ready
-#define BIS_STRAY_TICKS     (1 << 24)  // replay: ticks beyond the next event after which a program has strayed from its tape
-#define BIS_SS_AUTODISARM   0x80000000u  // uapi/linux/signal.h
-#define BIS_MINSIGSTKSZ     2048
 #define BIS_PAUSES          16       // how often it may execute PAUSE then, before its slice ends at the next tick
-#define BIS_WOKEN           0x10000      // (in bis_turn.pauses) it has woken a thread that has waited for a futex so often:
-#define BIS_VAIN_WAITS      32
 #define BIS_SHORT_SLICE     100000   // the same after a system call: it may wait for what another one is to do, without a call
+#define BIS_VAIN_WAITS      32       // waits for one futex in a row, after which who is woken has the turn soon
+#define BIS_WOKEN           0x10000  // (in bis_turn.pauses: somebody like that has been woken)
+#define BIS_STRAY_TICKS     (1 << 24) // replay: ticks beyond the next event after which a program has strayed from its tape
+#define BIS_SS_AUTODISARM   0x80000000u // uapi/linux/signal.h
+#define BIS_MINSIGSTKSZ     2048
 
 // Inside the window.
 #define BIS_CONTROL_SIZE    0x90000      // struct bis_control: most of it is thread records, sparse in the rings file
