@@ -313,6 +313,10 @@ RT static int64_t perform(control *c, const struct bis_plan *plan, uint32_t nr, 
   int writes = plan->special == BIS_LOCAL_WRITE || plan->special == BIS_LOCAL_WRITEV;
   int others = has_others(c);
   if (plan->klass == BIS_CLASS_LOCAL) {
+    if (plan->special == BIS_LOCAL_FUTEX_PI) {
+      int64_t result = bis_futex_pi(c, a);
+      return result == -EFAULT_ && was_watched(c) ? bis_futex_pi(c, a) : result;
+    }
     if (others && (writes ? !standard : bis_copies_may_wait(c, plan, nr, a))) return bis_blocking_call(c, plan, nr, a, before);
     if (shared) bis_bring_pages(c, nr, a, 0, plan->output_count ? BIS_PIN_OUTPUT : BIS_PIN_INPUT);
     bis_before_call(plan, a, before);
@@ -450,6 +454,11 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   if (c->traced & BIS_TRACED_WAITS && (nr == 61 /* wait4 */ || nr == 247 /* waitid */)) plan.klass = BIS_CLASS_SUPERVISOR;
   if (c->traced & BIS_TRACED_WRITES && is_write(nr) && !(a[0] < 1024 && c->std_fd[a[0]])) plan.klass = BIS_CLASS_SUPERVISOR;
   if (c->turn.companion && (nr == 203 || nr == 204)) plan.klass = BIS_CLASS_SUPERVISOR;  // sched_[sg]etaffinity
+  if (plan.special == BIS_LOCAL_FUTEX_PI && plan.klass == BIS_CLASS_LOCAL && bis_touches_shared(c, a[0], a[0] + 4)) {
+    plan.klass = BIS_CLASS_REFUSED;  // other processes would have to write the word
+    plan.error = ENOSYS_;
+    plan.warn = 1;
+  }
   int warns = plan.warn && plan.klass == BIS_CLASS_REFUSED;
   if (plan.warn && plan.klass == BIS_CLASS_HOT && c->guessed_ioctl != (uint32_t)a[1]) {
     c->guessed_ioctl = (uint32_t)a[1];

@@ -23,7 +23,7 @@ RT static int owner_dies(uint64_t at, int is_pi, int is_pending, uint64_t *entry
   if ((value & TID_MASK) != (uint32_t)bis_raw6(SYS_gettid_, 0, 0, 0, 0, 0, 0)) return 0;
   uint32_t died = (value & WAITERS) | OWNER_DIED;
   if (!bis_copy((void *)at, &died, 4)) return 0;
-  if (!is_pi && value & WAITERS) *entry |= WAKE_IT;
+  if (value & WAITERS) *entry |= WAKE_IT;  // (who waits for a priority-inheritance lock then takes it: pi.c)
   return 1;
 }
 

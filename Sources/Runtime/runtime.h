@@ -98,6 +98,9 @@ int64_t bis_direct_call(control *c, const struct bis_plan *plan, uint32_t nr, co
 void bis_begin_slice(control *c);     // until another thread may have the turn
 int64_t bis_make_thread(control *c, uint64_t flags, uint32_t index);
 void bis_woken(control *c, const uint64_t a[6]); // a futex call that woke somebody
+void bis_note_wait(control *c, uint64_t address); // ... and one that waits
+int64_t bis_released(control *c, uint32_t nr, const uint64_t args[6]); // the call as it stands, without the turn
+int64_t bis_futex_pi(control *c, const uint64_t args[6]); // (pi.c)
 int64_t bis_waiting_call(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6],
                          struct bis_before *before); // without the turn
 int64_t bis_at_once(control *c, const struct bis_plan *plan, uint32_t nr, const uint64_t args[6],

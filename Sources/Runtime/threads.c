@@ -205,7 +205,7 @@ RT void bis_woken(control *c, const uint64_t a[6]) {
   bis_set_ticks(c);
 }
 
-RT_INLINE void note_wait(control *c, uint64_t address) {
+RT void bis_note_wait(control *c, uint64_t address) {
   struct bis_turn *turn = &c->turn;
   turn->waits = turn->contended == (uint32_t)address ? turn->waits + 1 : 1;
   turn->contended = (uint32_t)address;
@@ -374,7 +374,7 @@ RT static int64_t direct(control *c, const struct bis_plan *plan, uint32_t nr, c
   return bis_direct_call(c, plan, nr, a, before);
 }
 
-RT static int64_t released(control *c, uint32_t nr, const uint64_t b[6]) {
+RT int64_t bis_released(control *c, uint32_t nr, const uint64_t b[6]) {
   long words[7];
   uint32_t me = c->turn.current;
   uint64_t delay[2] = {0, c->turn.chaos ? bis_chaos_delay(c) : 0};
@@ -427,7 +427,7 @@ RT static int64_t wait_and_call(control *c, const struct bis_plan *plan, uint32_
   *set = (uint32_t)a[0] | (writes ? 4ull /* POLLOUT */ : 1ull /* POLLIN */) << 32;
   b[0] = (uint64_t)set; b[1] = 1; b[2] = ~0ull; b[3] = b[4] = b[5] = 0;
   for (;;) {
-    int64_t result = released(c, NR_POLL, b);
+    int64_t result = bis_released(c, NR_POLL, b);
     if (result == -EINTR_ && c->threads[me].restarts) return -ERESTARTSYS_;
     if (result < 0) return result;
     if (bis_shared_arguments(c, nr, a))
@@ -461,7 +461,7 @@ RT int64_t bis_waiting_call(control *c, const struct bis_plan *plan, uint32_t nr
   if (nr == NR_FUTEX && !may_change && bis_copy(&value, (const void *)a[0], 4) && value != (uint32_t)a[2])
     return direct(c, plan, nr, a, before);  // EAGAIN
   if (!bis_map_threads(c)) return direct(c, plan, nr, a, before);
-  if (is_futex_wait(nr, a)) note_wait(c, a[0]);
+  if (is_futex_wait(nr, a)) bis_note_wait(c, a[0]);
   for (unsigned i = 0; i < plan->output_count; i++)
     if (plan->outputs[i].length == BIS_LEN_IOVEC || plan->outputs[i].length == BIS_LEN_MSGHDR ||
         plan->outputs[i].length == BIS_LEN_MMSGHDR)
@@ -485,7 +485,7 @@ RT int64_t bis_waiting_call(control *c, const struct bis_plan *plan, uint32_t nr
     }
   }
   bis_before_call(plan, b, before);
-  int64_t result = released(c, nr, b);
+  int64_t result = bis_released(c, nr, b);
   if (shared && result != -ERESTARTSYS_ && result != -EFAULT_ && plan->output_count)
     bis_bring_pages(c, nr, a, 0, BIS_PIN_OUTPUT);
   int done = result == -ERESTARTSYS_ || copy_back(&r, plan, b, result, before);

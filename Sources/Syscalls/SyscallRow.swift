@@ -17,7 +17,7 @@ public enum Handling: Sendable, Equatable {
 /// `enum bis_local`, by the names that the tables use.
 public enum LocalHandler: UInt16, Sendable, CaseIterable {
   case brk = 1, mmap, munmap, mprotect, mremap, close, dup, dup2, dup3, fcntl, close_range, sigaction, sigprocmask,
-    sigaltstack, arch_prctl, set_tid_address, write, writev, madvise, copy_range, rlimit, thread_name
+    sigaltstack, arch_prctl, set_tid_address, write, writev, madvise, copy_range, rlimit, thread_name, futex_pi
 }
 
 /// How long an output is. `enum bis_length`; what `lengthArgument` and `size` mean is said there.

@@ -377,10 +377,18 @@ class Missing(Exception):
     """What a session needs is not installed."""
 
 
+def runnable(name, environment):
+    """The first program of this name in PATH that starts: a toolchain's own lldb may lack the libraries of the system it was built for."""
+    for place in os.environ["PATH"].split(os.pathsep):
+        path = os.path.join(place, name)
+        if os.access(path, os.X_OK) and subprocess.run([path, "--version"], env=environment, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0:
+            return path
+    raise Missing(f"no {name} in PATH starts")
+
+
 def lldb(bench):
     """lldb, with the commands of Docs/lldb: breakpoints, a call, a watchpoint, and backwards."""
-    if not shutil.which("lldb"):
-        raise Missing("lldb is not installed")
+    program = runnable("lldb", bench.environment)
     serving = subprocess.Popen([bench.bis, "replay", "--port", "0", "--tape", "0", bench.trace("stages")], env=bench.environment,
                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     port = re.search(r":(\d+)$", serving.stderr.readline().strip())[1]
@@ -390,7 +398,7 @@ def lldb(bench):
     script = os.path.join(bench.place, "script.lldb")
     with open(script, "w") as file:
         file.write("settings set auto-confirm true\n" + "\n".join(commands) + "\n")
-    done = subprocess.run(["lldb", "-b", "-s", script, os.path.join(bench.place, "stages")], env=bench.environment, text=True, timeout=60,
+    done = subprocess.run([program, "-b", "-s", script, os.path.join(bench.place, "stages")], env=bench.environment, text=True, timeout=60,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         serving.wait(10)

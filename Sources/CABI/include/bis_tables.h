@@ -117,5 +117,6 @@ enum bis_local {
   BIS_LOCAL_MADVISE = 19, BIS_LOCAL_COPY_RANGE = 20, // sendfile, splice, tee, copy_file_range: refused onto a standard stream
   BIS_LOCAL_RLIMIT = 21, // setrlimit, prlimit64: the stack limit decides where a program faults
   BIS_LOCAL_THREAD_NAME = 22, // prctl(PR_SET_NAME)
+  BIS_LOCAL_FUTEX_PI = 23, // FUTEX_LOCK_PI and its kin, of threads of one process
 };
 #endif
