@@ -145,9 +145,14 @@ public final class CodeSpace {
     _ low: UInt64, _ high: UInt64, movable: Bool = false, in area: AreaID? = nil, watching: Watching = .nothing
   ) throws(GuestError) -> DomainID {
     let place = movable ? nil : area ?? translator.makeArea()
+    let made: DomainID
     do throws(TranslateError) {
-      return try translator.makeDomain(low: low, high: high, movable: movable, area: place, watching: watching)
+      made = try translator.makeDomain(low: low, high: high, movable: movable, area: place, watching: watching)
     } catch { throw .translate(error) }
+    if translator.isPaired(made) {
+      try kernel("make room for landings") { () throws(Errno) in try region.prepareLandings() }
+    }
+    return made
   }
 
   // MARK: Watching

@@ -18,11 +18,14 @@ public final class Region {
   private let tables: Mapping
   private let domains: Mapping
   private let code: Mapping
+  private var hasLandings = false
 
   /// Makes the memory file and fills in runtime and tables.
   ///
+  /// - Parameter pairsCalls: whether calls of large programs are paired with their returns. Not where somebody watches memory:
+  ///   a paired return writes to the stack, and back what was there.
   /// - Throws: `Errno` when the kernel gives no memory file or mapping.
-  public init(profile: CPUProfile) throws(Errno) {
+  public init(profile: CPUProfile, pairsCalls: Bool = true) throws(Errno) {
     self.profile = profile
     let size = Int(BIS_FILE_CODE) + Int(BIS_CODE_SIZE)
     file = try Descriptor.memory(name: "bis-region", size: size)
@@ -37,8 +40,10 @@ public final class Region {
     var entries = RuntimeEntries(
       syscall: Region.address(BIS_LABEL_SYSCALL), special: Region.address(BIS_LABEL_SPECIAL),
       exitDirect: Region.address(BIS_LABEL_EXIT_DIRECT),
-      indirectMiss: Region.address(BIS_LABEL_INDIRECT_MISS), expired: Region.address(BIS_LABEL_EXPIRED))
+      indirectMiss: Region.address(BIS_LABEL_INDIRECT_MISS), expired: Region.address(BIS_LABEL_EXPIRED),
+      stray: Region.address(BIS_LABEL_STRAY))
     entries.readsFSBase = Machine.readsFSBase
+    if pairsCalls, Region.hasRORX { entries.pairedFrom = Region.pairedFrom }
     let bases = (code: code.base, domains: domains.base)
     translator = Translator(
       code: code.base, codeSize: min(code.count, Region.codeLimit), domains: domains.base, domainsSize: domains.count,
@@ -59,6 +64,24 @@ public final class Region {
     guard let text = getenv("BIS_CODE_LIMIT"), let count = Int(String(cString: text)), count > 0 else { return .max }
     return min(count, 1 << 20) << 20
   }()
+
+  /// RORX is in BMI2 (SDM, CPUID.7.0:EBX[8]). The CPU's own: nobody sees what translated code uses.
+  private static let hasRORX = Machine.cpuid(0, 0).eax >= 7 && Machine.cpuid(7, 0).ebx & 1 << 8 != 0
+
+  /// Bytes of code from which on calls are paired with their returns. `BIS_PAIRED_FROM` (KiB): for tests.
+  private static let pairedFrom: UInt64 = {
+    guard let text = getenv("BIS_PAIRED_FROM"), let count = UInt64(String(cString: text)) else { return 8 << 20 }
+    return count << 10
+  }()
+
+  /// Before the first process has code whose calls are paired: every landing is that of a stray return.
+  func prepareLandings() throws(Errno) {
+    if hasLandings { return }
+    let landings = try Region.map(file.raw, Int(BIS_FILE_LANDINGS), Int(BIS_LANDINGS_SIZE))
+    landings.base.initializeMemory(
+      as: UInt64.self, repeating: Region.address(BIS_LABEL_STRAY), count: Int(BIS_LANDINGS_SIZE) / 8)
+    hasLandings = true
+  }
 
   /// The code of a session's processes; one for each region.
   public func makeCodeSpace() -> CodeSpace { CodeSpace(self) }

@@ -55,7 +55,7 @@ struct TranslationCache {
   ///
   /// - Returns: what must be kept as long as the domain has this code.
   func load(_ domain: DomainID, _ view: CodeView, into translator: Translator) -> KeptMapping? {
-    let file = path(view)
+    let file = path(view, translator.isPaired(domain))
     let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
@@ -76,8 +76,8 @@ struct TranslationCache {
     return KeptMapping(mapping)
   }
 
-  private func path(_ view: CodeView) -> String {
-    var words = [key, view.base, UInt64(view.bytes.count)]
+  private func path(_ view: CodeView, _ isPaired: Bool) -> String {
+    var words = [key, view.base, UInt64(view.bytes.count), isPaired ? 1 : 0]
     let pieces = 64
     let count = view.bytes.count
     if count <= 256 << 10 {
@@ -106,7 +106,7 @@ struct TranslationCache {
       $0.storeBytes(of: Self.magic, as: UInt64.self)
       $0.storeBytes(of: snapshot.withUnsafeBytes { xxHash64($0, seed: key) }, toByteOffset: 8, as: UInt64.self)
     }
-    let target = path(view)
+    let target = path(view, translator.isPaired(domain))
     let temporary = "\(target).\(getpid())"
     unlink(temporary)
     do throws(Errno) {

@@ -47,7 +47,8 @@ final class ReplaySession {
   /// What a debugger wants of one process.
   var focus: Focus?
 
-  init(_ options: ReplayOptions) throws(ReplayError) {
+  /// - Parameter pairsCalls: see `Region`.
+  init(_ options: ReplayOptions, pairsCalls: Bool = true) throws(ReplayError) {
     self.options = options
     do throws(TraceError) {
       trace = try TraceStore.standard().resolve(options.trace.isEmpty ? nil : options.trace)
@@ -65,7 +66,7 @@ final class ReplaySession {
         hint: "record with --cpu x86-64-v2 or another profile that both machines have (bis cpu check)")
     }
     do throws(Errno) {
-      region = try Region(profile: profile)
+      region = try Region(profile: profile, pairsCalls: pairsCalls)
       rings = try Rings(path: nil)
     } catch { throw ReplayError("cannot set up shared memory: \(error)") }
     code = region.makeCodeSpace()

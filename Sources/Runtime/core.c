@@ -228,6 +228,7 @@ RT static void fill(uint64_t table, const char *entry) {
 
 /// Forgets every indirect target that this process has looked up (at first, and after translations went away).
 RT void bis_reset_fast_table(void) {
+  bis_raw6(SYS_madvise_, BIS_LANDINGS_BASE, BIS_LANDINGS_SIZE, 4 /* MADV_DONTNEED: as in the file again */, 0, 0, 0);
   fill(BIS_FAST_TABLE, bis_enter_indirect_miss);
   fill(BIS_RETURN_TABLE, bis_enter_return_miss);
 }
@@ -258,6 +259,7 @@ RT void bis_boot(long region_fd, uint64_t slot, const char *rings_path, uint64_t
   MAP_AT(BIS_DOMAINS_BASE, BIS_DOMAINS_SIZE, 1, MAP_SHARED_ | MAP_NORESERVE_, region_fd, BIS_FILE_DOMAINS)
   MAP_AT(BIS_CODE_BASE, BIS_CODE_SIZE, 5, MAP_SHARED_ | MAP_NORESERVE_, region_fd, BIS_FILE_CODE)
   MAP_AT(BIS_PRIVATE_BASE, BIS_PRIVATE_SIZE, 3, MAP_PRIVATE_ | MAP_ANONYMOUS_, -1, 0)
+  MAP_AT(BIS_LANDINGS_BASE, BIS_LANDINGS_SIZE, 3, MAP_PRIVATE_, region_fd, BIS_FILE_LANDINGS)
 #undef MAP_AT
   if (rings >= 0) bis_raw6(SYS_close_, rings, 0, 0, 0, 0, 0);
   bis_raw6(SYS_close_, region_fd, 0, 0, 0, 0, 0);

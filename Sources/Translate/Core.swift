@@ -19,6 +19,7 @@ enum Window {
   /// gs-relative displacement of the fast table.
   static let fastTable: UInt32 = 0x0100_0000  // BIS_FAST_TABLE - BIS_WINDOW_BASE
   static let returnTable: UInt32 = 0x0110_0000  // BIS_RETURN_TABLE - BIS_WINDOW_BASE
+  static let landings: UInt32 = 0x0120_0840  // BIS_LANDINGS - BIS_WINDOW_BASE
 
   @inline(__always) static func tickWord(_ guest: UInt64) -> UInt64 { tick + ((guest >> 4) & 7) * 8 }
 }

@@ -67,7 +67,7 @@ extension Core {
         e.bytes(0xEB, 5)
         emitLoadPopped(&e)
       }
-      emitCompare(&e, guest)
+      Self.emitCompare(&e, guest)
       e.bytes(0xE3, direct ? 12 : 5)  // jrcxz over the jump and the spill
       e.byte(0xE9)
       layout.missFixup = e.at
@@ -91,13 +91,18 @@ extension Core {
     e.byte(0xE9)
     e.word32(0)
     emitStart(&e, guest, indirect: indirect, isReturn: isReturn, tick: tick, &layout)
+    Self.emitTick(&e, guest, expired: island)
+    return layout
+  }
+
+  /// The tick, with rcx free before, the guest's behind it. `expired`: at most 120 bytes before.
+  static func emitTick(_ e: inout Emitter, _ guest: UInt64, expired: UInt64) {
     let word = Window.tickWord(guest)
     e.load(GPR.rcx, from: word)
     e.addRCX(-1)
     e.store(GPR.rcx, to: word)
-    e.bytes(0xE3, UInt8(truncatingIfNeeded: Int64(bitPattern: island &- e.pc) - 2))
+    e.bytes(0xE3, UInt8(truncatingIfNeeded: Int64(bitPattern: expired &- e.pc) - 2))
     e.load(GPR.rcx, from: Window.spillRCX)
-    return layout
   }
 
   /// mov rcx, [rsp-8].
@@ -110,7 +115,7 @@ extension Core {
   ///
   /// Subtracting the (sign-extended) low half leaves a multiple of 2^32; `bswap` brings what is left of the high half
   /// into reach of one or two more `lea`. SDM LEA, BSWAP: no flags.
-  private func emitCompare(_ e: inout Emitter, _ guest: UInt64) {
+  static func emitCompare(_ e: inout Emitter, _ guest: UInt64) {
     let low = Int32(truncatingIfNeeded: 0 &- Int64(bitPattern: guest))
     if low != 0 { e.addRCX(low) }
     let high = UInt32(truncatingIfNeeded: (guest &+ UInt64(bitPattern: Int64(low))) >> 32)

@@ -5,13 +5,19 @@ import X86
 
 extension Core {
   func guestAddress(ofBody host: UInt64) -> UInt64? {
-    guard let u = unit(at: host), program(u.body) == host else { return nil }
-    return heads[Int(u.head)].guest
+    guard let u = unit(at: host) else { return nil }
+    return program(u.body) == host ? heads[Int(u.head)].guest : landed(at: host)?.guest
   }
 
   func domain(ofBody host: UInt64) -> DomainID? {
-    guard let u = unit(at: host), program(u.body) == host else { return nil }
-    return DomainID(heads[Int(u.head)].domain)
+    guard let u = unit(at: host) else { return nil }
+    return program(u.body) == host ? DomainID(heads[Int(u.head)].domain) : landed(at: host)?.domain
+  }
+
+  /// The way on from a landing, where its tick has been counted.
+  private func landed(at host: UInt64) -> Location? {
+    guard let l = locate(host: host), l.kind == .instruction, domains[Int(l.domain.number)].isPaired else { return nil }
+    return l
   }
 
   func locate(host: UInt64) -> Location? {
@@ -34,7 +40,7 @@ extension Core {
       let step = Self.readMap(maps, &map)
       if at < start + UInt32(step.host) {
         if at == start { return Location(domain: domain, guest: guest, restores: [], kind: .instruction, rspAdjust: 0) }
-        return locateInside(domain, guest, start, at)
+        return locateInside(domain, guest, start, at, next: guest &+ UInt64(bitPattern: step.guest))
       }
       start += UInt32(step.host)
       guest = guest &+ UInt64(bitPattern: step.guest)
@@ -88,15 +94,26 @@ extension Core {
 
   /// Walks a template from its start to `at`. What it adds around the guest's own access cannot fault, so anything
   /// but that access is answered by "step on".
-  private func locateInside(_ domain: DomainID, _ guest: UInt64, _ start: UInt32, _ at: UInt32) -> Location {
+  private func locateInside(
+    _ domain: DomainID, _ guest: UInt64, _ start: UInt32, _ at: UInt32, next: UInt64
+  ) -> Location {
     var i = Instruction()
     var here = start
     var restores: [Restore] = []
     var kind = Location.Kind.stepOn
+    var landing = LandingWalk()
     while here <= at {
       let p = UnsafeRawPointer(code + Int(here))
       guard decoder.decode(p, available: 15, into: &i) == .none else { break }
       let slot = spillSlot(i, program(here))
+      if landing.isLeft(by: i) {
+        if here == at {
+          return Location(domain: domain, guest: next, restores: [], kind: .instruction, rspAdjust: 0)
+        }
+      } else if landing.hasCalled {
+        here += UInt32(i.length)
+        continue
+      }
       if here == at {
         kind = isPlumbing(i, slot) ? .stepOn : .instruction
         break
@@ -132,7 +149,7 @@ extension Core {
       // The control block (gs_base) is ours; padding is not an access.
       return i.opcodeMap == 1 && i.opcode == 0x1F
     }
-    // pop rcx is the read of a return, push the write of a call; the rest is padding and constants.
-    return !(i.opcodeMap == 0 && (i.opcode == 0x59 || i.opcode == 0x68))
+    // pop rcx is the read of a return, push (or call, of a paired one) the write of a call; the rest is padding and constants.
+    return !(i.opcodeMap == 0 && (i.opcode == 0x59 || i.opcode == 0x68 || i.opcode == 0xE8))
   }
 }

@@ -11,7 +11,7 @@ import X86
 
 /// First bytes of a snapshot.
 struct SnapshotHeader: BitwiseCopyable {
-  static let magic: UInt64 = 0x3230_5343_5349_42  // "BISCS02"
+  static let magic: UInt64 = 0x3330_5343_5349_42  // "BISCS03"
 
   var magic = Self.magic
   var key: UInt64
@@ -19,11 +19,11 @@ struct SnapshotHeader: BitwiseCopyable {
   var high: UInt64
   var viewBase: UInt64
   var viewCount: UInt64
-  var entries: (UInt64, UInt64, UInt64, UInt64, UInt64)
+  var entries: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
   var hotEnd: UInt32 = 0
   var coldStart: UInt32 = 0
   var coldEnd: UInt32 = 0
-  var reserved: UInt32 = 0
+  var isPaired: UInt32
   /// Elements of each section.
   var counts = [11 of UInt32](repeating: 0)
 
@@ -33,12 +33,13 @@ struct SnapshotHeader: BitwiseCopyable {
     high = domain.high
     viewBase = view.base
     viewCount = UInt64(view.bytes.count)
-    entries = (e.syscall, e.special, e.exitDirect, e.indirectMiss, e.expired)
+    entries = (e.syscall, e.special, e.exitDirect, e.indirectMiss, e.expired, e.stray)
+    isPaired = domain.isPaired ? 1 : 0
   }
 
   func agrees(with o: SnapshotHeader) -> Bool {
     magic == o.magic && key == o.key && low == o.low && high == o.high && viewBase == o.viewBase
-      && viewCount == o.viewCount && entries == o.entries
+      && viewCount == o.viewCount && entries == o.entries && isPaired == o.isPaired
   }
 }
 

@@ -170,6 +170,8 @@ struct Domain {
   let high: UInt64
   let area: Int
   var watching = Watching.nothing
+  /// Calls within it are paired with their returns (Pairs.swift).
+  var isPaired = false
   var alive = true
   /// Offset of the shared table in the domains area.
   var table: Int

@@ -16,7 +16,9 @@ extension Core {
     precondition(!areas[area].isMovable || watching == .nothing, "code that is saved watches nothing")
     let size = Self.tableSize(high &- low)
     let table = try allocateTable(size)
-    let new = Domain(low: low, high: high, area: area, watching: watching, table: table, mask: size - 1)
+    let isPaired = areas[area].isMovable && high &- low >= entries.pairedFrom
+    let new = Domain(
+      low: low, high: high, area: area, watching: watching, isPaired: isPaired, table: table, mask: size - 1)
     let d = freeDomains.popLast() ?? domains.count
     if d < domains.count {
       domains[d].slots.free()

@@ -32,16 +32,26 @@ extension Core {
       emitJump(d, from: pc, to: target, kind: kind, view)
       return .end
     case .call:
-      emitCall(d, next, target, kind, view)
+      if isPaired(d, next) && !isImport(d, target, view) {
+        emitPairedCall(d, next, to: target, kind, view)
+      } else {
+        emitCall(d, next, target, kind, view)
+      }
       return .end
     case .ret:
-      emitReturn(i)
+      if domains[d].isPaired && i.opcode == 0xC3 { emitPairedReturn() } else { emitReturn(i) }
       return .end
     case .jmpIndirect, .callIndirect:
-      if !emitIndirect(i, pc, code) {
+      // (A call by a word of the file's own is one to another file.)
+      let paired = i.shape == .callIndirect && !i.isRIPRelative && isPaired(d, next)
+      if !emitTarget(i, pc, code) {
         emitUndefined(i, pc, code)
-      } else if i.shape == .callIndirect {
-        queueReturn(d, next)
+      } else if paired {
+        emitPairedCall(d, next, to: nil, .body, view)
+      } else {
+        if i.shape == .callIndirect { emitPush(next) }
+        Self.emitTableJump(&hot)
+        if i.shape == .callIndirect { queueReturn(d, next) }
       }
       return .end
     case .special: return emitSpecial(i, pc, code) ? .on : .end
@@ -108,7 +118,7 @@ extension Core {
   }
 
   /// Pushes a constant: the guest's return address, never a translated one.
-  private mutating func emitPush(_ value: UInt64) {
+  mutating func emitPush(_ value: UInt64) {
     if value < 0x8000_0000 {
       hot.byte(0x68)
       hot.word32(UInt32(value))
@@ -138,8 +148,8 @@ extension Core {
     }
   }
 
-  /// jmp r/m, call r/m. False if the operand cannot be translated.
-  private mutating func emitIndirect(_ i: Instruction, _ pc: UInt64, _ code: UnsafeRawPointer) -> Bool {
+  /// jmp r/m, call r/m: the target, in rcx and in its spill slot. False if the operand cannot be translated.
+  private mutating func emitTarget(_ i: Instruction, _ pc: UInt64, _ code: UnsafeRawPointer) -> Bool {
     let start = hot
     hot.store(GPR.rcx, to: Window.spillRCX)
     if i.hasMemoryOperand {
@@ -159,8 +169,6 @@ extension Core {
       hot.bytes(i.rmRegister >= 8 ? 0x49 : 0x48, 0x8B, 0xC8 | UInt8(i.rmRegister & 7))
     }
     hot.store(GPR.rcx, to: Window.spillTarget)
-    if i.shape == .callIndirect { emitPush(pc &+ UInt64(i.length)) }
-    Self.emitTableJump(&hot)
     return true
   }
 

@@ -20,15 +20,23 @@ public struct RuntimeEntries: Sendable {
   public var indirectMiss: UInt64
   /// A tick word reached zero. rcx = body address of the head (tick counted): see `guestAddress(ofBody:)`.
   public var expired: UInt64
+  /// A return of a paired call that has not come to its own landing (Pairs.swift): `spill[TARGET]` holds the guest target,
+  /// [rsp-8] and rcx anything.
+  public var stray: UInt64
+  /// Bytes of code from which on a movable domain's calls are paired with their returns. Needs BMI2 and BIS_LANDINGS.
+  public var pairedFrom = UInt64.max
   /// Code may use RDFSBASE; else the FS base is the one in the control block.
   public var readsFSBase = false
 
-  public init(syscall: UInt64, special: UInt64, exitDirect: UInt64, indirectMiss: UInt64, expired: UInt64) {
+  public init(
+    syscall: UInt64, special: UInt64, exitDirect: UInt64, indirectMiss: UInt64, expired: UInt64, stray: UInt64
+  ) {
     self.syscall = syscall
     self.special = special
     self.exitDirect = exitDirect
     self.indirectMiss = indirectMiss
     self.expired = expired
+    self.stray = stray
   }
 }
 
@@ -158,6 +166,9 @@ public final class Translator {
     }
   }
 
+  /// Whether calls within the domain are paired with their returns: processes need BIS_LANDINGS before they run its code.
+  public func isPaired(_ domain: DomainID) -> Bool { core.domains[Int(domain.number)].isPaired }
+
   // MARK: Areas (Flush.swift)
 
   /// A new area: code that is given back together. It takes 64 KiB or more as soon as there is some.
@@ -241,10 +252,10 @@ public final class Translator {
   /// The guest state behind a program-side address inside the code cache; nil if nothing is there.
   public func locate(host: UInt64) -> Location? { core.locate(host: host) }
 
-  /// The head whose body starts at `host` (the rcx of `expired`).
+  /// Where the guest goes on at `host` (the rcx of `expired`): the head whose body starts there, or a return point.
   public func guestAddress(ofBody host: UInt64) -> UInt64? { core.guestAddress(ofBody: host) }
 
-  /// The domain of the head whose body starts at `host`.
+  /// The domain of that.
   public func domain(ofBody host: UInt64) -> DomainID? { core.domain(ofBody: host) }
 
   /// Forgets what was translated from the pages `[low, high)` of a domain that is not movable; who goes there comes to

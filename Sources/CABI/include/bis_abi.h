@@ -27,6 +27,8 @@
 #define BIS_WINDOW_SIZE    0x000000290000
 #define BIS_PRIVATE_BASE   0x5554D2000000 // rw- private fast lookup table, runtime stack, scratch
 #define BIS_PRIVATE_SIZE   0x000000200000 // (one page of 2 MiB where the kernel has such)
+#define BIS_LANDINGS_BASE  0x5554D2200000 // rw- private where paired calls return to (Pairs.swift): a copy of its part of the file
+#define BIS_LANDINGS_SIZE  0x000000081000
 #define BIS_THREADS_BASE   0x5554D3000000 // rw- private threads' scratch and stacks; mapped when there is a second thread
 #define BIS_THREADS_SIZE   0x000005000000
 #define BIS_DOMAINS_BASE   0x5554D8000000 // r-- shared  hash tables guest address -> translated code
@@ -38,6 +40,8 @@
 #define BIS_FAST_TABLE      (BIS_PRIVATE_BASE)            // 65,536 host addresses, index = low 16 bits of the guest target
 #define BIS_FAST_TABLE_SIZE 0x80000
 #define BIS_RETURN_TABLE    (BIS_PRIVATE_BASE + 0x100000) // the same size, for returns: entries that find the target at [rsp-8]
+#define BIS_LANDINGS        (BIS_LANDINGS_BASE + 0x840) // 65,536 host addresses, index = bits 3 to 18 of rsp. (Not at the same place of a
+                                                        // page as the stack's word: loads would wait for each other's stores.)
 #define BIS_STACK_TOP       (BIS_PRIVATE_BASE + 0xC0000)  // runtime stack, grows down from here (256 KiB below)
 #define BIS_SCRATCH         (BIS_PRIVATE_BASE + 0xC0000)  // 64-byte aligned scratch (XSAVE images), 256 KiB
 #define BIS_SCRATCH_SIZE    0x40000
@@ -78,6 +82,7 @@
 // The layout of the region's memory file ("region file"; a memfd), by offset:
 #define BIS_FILE_RUNTIME 0x0
 #define BIS_FILE_TABLES  0x100000
+#define BIS_FILE_LANDINGS 0x800000
 #define BIS_FILE_DOMAINS 0x1000000
 #define BIS_FILE_CODE    0x10000000
 

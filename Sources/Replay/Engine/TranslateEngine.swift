@@ -42,7 +42,7 @@ public final class TranslateEngine: Engine {
 
   /// Replays up to the first instruction of tape `tape` (nil: the first one of the process that the options name).
   public init(_ options: ReplayOptions, tape: UInt64? = nil) throws(ReplayError) {
-    session = try ReplaySession(options)
+    session = try ReplaySession(options, pairsCalls: false)
     let chosen = try session.chosenTapes()
     // The program that was meant: scripts that start others by exec are on tapes before it.
     let number = tape ?? chosen[chosen.count - 1].number

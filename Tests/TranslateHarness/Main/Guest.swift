@@ -89,7 +89,8 @@ final class Guest {
       code: h_code(), codeSize: codeSize ?? Int(h_code_size()), domains: h_domains(),
       domainsSize: domainsSize ?? Int(h_domains_size()),
       entries: RuntimeEntries(
-        syscall: e.syscall, special: e.special, exitDirect: e.exit_direct, indirectMiss: e.miss, expired: e.expired))
+        syscall: e.syscall, special: e.special, exitDirect: e.exit_direct, indirectMiss: e.miss, expired: e.expired,
+        stray: e.miss))
   }
 
   /// Fresh translator; the image is cut into domains at these offsets.
