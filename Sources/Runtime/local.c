@@ -252,7 +252,7 @@ RT static int64_t local_arch_prctl(control *c, const uint64_t a[6], struct bis_l
 
 /// What the region takes of the limits on address space and data: the kernel is told so much more than the program says.
 RT_INLINE uint64_t own_share(uint32_t resource) {
-  return resource == 9 /* RLIMIT_AS */ ? 0x25800000 : resource == 2 /* RLIMIT_DATA */ ? 0x5200000 : 0;
+  return resource == 9 /* RLIMIT_AS */ ? 0x25881000 : resource == 2 /* RLIMIT_DATA */ ? 0x5281000 : 0;
 }
 
 RT static int64_t shifted_rlimit(uint64_t pid, uint32_t resource, uint64_t new, uint64_t old) {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Record
+import enum Syscalls.Syscalls
 
 /// `bis record`
 struct RecordCommand: ParsableCommand {
@@ -67,6 +68,10 @@ struct RecordCommand: ParsableCommand {
   /// Records and ends with the program's status.
   static func run(_ options: RecordOptions) throws -> Never {
     let (outcome, trace) = try recorded(options)
+    // (A shell says so only of what it started itself: that is bis. It is silent about these two.)
+    if case .signaled(let signal) = outcome, ![SIGINT, SIGPIPE].contains(signal) {
+      complain("the program died of \(Syscalls.signalName(Int(signal))): \(String(cString: strsignal(signal)))")
+    }
     complain("trace: \(trace)")
     switch outcome {
     case .exited(let status): throw ExitCode(status)

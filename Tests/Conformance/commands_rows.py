@@ -243,6 +243,7 @@ def rows():
         c("replay_twice", "a=$($BIS replay -a --all $TRACE 2>&1); b=$($BIS replay -a --all $TRACE 2>&1); test \"$a\" = \"$b\" -a -n \"$a\"", 0, ""),
         c("default_trace", "$BIS record -- /bin/echo kept && $BIS replay -a && $BIS ls && ls -d $BIS_TRACE_DIR/latest", 0, "kept.*kept.*echo-.*latest"),
         c("record_signal", "$BIS record -o t -- sh -c 'kill -TERM $$'; a=$?; $BIS replay -a t; echo $a $?", 0, "143 143"),
+        c("record_crash", "$BIS record -o t -- sh -c 'kill -SEGV $$' 2>&1; echo $?", 0, "bis: the program died of SIGSEGV: Segmentation fault\nbis: trace: .*/t\n139"),
         c("trace_named_last", "$BIS record -o t -- sh -c 'echo x >&2' 2>&1 | tail -1", 0, r"^bis: trace: .*/t$"),
         c("double_dash", "$BIS record -o t -- /bin/echo -- --help -o x", 0, "^-- --help -o x"),
         c("options_of_program", "$BIS record -o t /bin/echo --version --all", 0, "^--version --all|GNU coreutils"),
