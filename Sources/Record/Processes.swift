@@ -89,8 +89,11 @@ extension RecordSession {
     if c[0] & (Clone.intoCgroup | Clone.clearSignalHandlers) != 0 { return try finish(p, call, -38) }
     let sharesMemory = c[0] & Clone.vm != 0
     if sharesMemory, c[0] & Clone.vfork == 0 || c[0] & Clone.setTLS != 0 || !p.vforkParents.isEmpty {
+      // (compiler-rt, sanitizer_stoptheworld_linux_libcdep.cpp: the only well-known one that wants no tracer to see it)
+      let isLeakCheck = c[0] & Clone.untraced != 0
       warn(
-        "\(p.executable) makes a process that shares its memory: not supported in this version; it fails with EAGAIN")
+        "\(p.executable) makes a process that shares its memory: not supported in this version; it fails with EAGAIN"
+          + (isLeakCheck ? ". If that is LeakSanitizer: record with --env ASAN_OPTIONS=detect_leaks=0" : ""))
       return try finish(p, call, -11)
     }
     p.forkFlags = c[0]

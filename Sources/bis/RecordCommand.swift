@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Record
+
 import enum Syscalls.Syscalls
 
 /// `bis record`

@@ -244,6 +244,7 @@ def rows():
         c("default_trace", "$BIS record -- /bin/echo kept && $BIS replay -a && $BIS ls && ls -d $BIS_TRACE_DIR/latest", 0, "kept.*kept.*echo-.*latest"),
         c("record_signal", "$BIS record -o t -- sh -c 'kill -TERM $$'; a=$?; $BIS replay -a t; echo $a $?", 0, "143 143"),
         c("record_crash", "$BIS record -o t -- sh -c 'kill -SEGV $$' 2>&1; echo $?", 0, "bis: the program died of SIGSEGV: Segmentation fault\nbis: trace: .*/t\n139"),
+        c("leak_check", "echo 'int main(){}' > l.c; gcc -fsanitize=address -o l l.c && $BIS record -o t ./l 2>&1 | grep '^bis: '; $BIS record -o t2 --env ASAN_OPTIONS=detect_leaks=0 ./l 2>/dev/null", 0, "shares its memory.*record with --env ASAN_OPTIONS=detect_leaks=0"),
         c("trace_named_last", "$BIS record -o t -- sh -c 'echo x >&2' 2>&1 | tail -1", 0, r"^bis: trace: .*/t$"),
         c("double_dash", "$BIS record -o t -- /bin/echo -- --help -o x", 0, "^-- --help -o x"),
         c("options_of_program", "$BIS record -o t /bin/echo --version --all", 0, "^--version --all|GNU coreutils"),
