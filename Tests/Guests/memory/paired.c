@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -143,6 +144,8 @@ int main(void) {
   setitimer(ITIMER_REAL, &never, 0);
   printf("alarms %d\n", ticks % 19 == 0);
 
+  struct rlimit small = {1 << 20, 1 << 20};  // (checksums are of all that was written)
+  setrlimit(RLIMIT_STACK, &small);
   stack_t stack = {.ss_sp = malloc(65536), .ss_size = 65536};
   sigaltstack(&stack, 0);
   struct sigaction overflow = {.sa_sigaction = on_overflow, .sa_flags = SA_SIGINFO | SA_ONSTACK};
