@@ -252,7 +252,9 @@ RT static int64_t local_arch_prctl(control *c, const uint64_t a[6], struct bis_l
 
 /// What the region takes of the limits on address space and data: the kernel is told so much more than the program says.
 RT_INLINE uint64_t own_share(uint32_t resource) {
-  return resource == 9 /* RLIMIT_AS */ ? 0x25881000 : resource == 2 /* RLIMIT_DATA */ ? 0x5281000 : 0;
+  enum { DATA = BIS_PRIVATE_SIZE + BIS_LANDINGS_SIZE + BIS_THREADS_SIZE,
+         REST = BIS_RUNTIME_SIZE + BIS_TABLES_SIZE + 0x1000 /* BIS_SHARED_BASE */ + BIS_WINDOW_SIZE + BIS_DOMAINS_SIZE + BIS_CODE_SIZE };
+  return resource == 9 /* RLIMIT_AS */ ? DATA + REST : resource == 2 /* RLIMIT_DATA */ ? DATA : 0;
 }
 
 RT static int64_t shifted_rlimit(uint64_t pid, uint32_t resource, uint64_t new, uint64_t old) {
@@ -316,9 +318,10 @@ RT int64_t bis_local(control *c, const struct bis_plan *plan, const uint64_t a[6
   case BIS_LOCAL_COPY_RANGE: return local_copy_range(c, a, nr, e);
   case BIS_LOCAL_RLIMIT: return local_rlimit(a, nr, e);
   case BIS_LOCAL_THREAD_NAME: return local_thread_name(a, nr, e);
+  case BIS_LOCAL_FUTEX_PI: return bis_futex_pi(c, a);
   case BIS_LOCAL_SET_TID_ADDRESS:
     c->clear_child_tid = a[0];  // (not told to the kernel: the word is written when the recording says so)
-    return bis_raw6(SYS_gettid_, 0, 0, 0, 0, 0, 0);
+    return own_number();
   case BIS_LOCAL_CLOSE:
     result = native(nr, a);
     note_descriptor(c, (int32_t)a[0], 0);

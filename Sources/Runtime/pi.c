@@ -4,15 +4,8 @@
 // kind to wake.)
 #include "log.h"
 
-enum { LOCK = 6, UNLOCK = 7, TRYLOCK = 8, LOCK2 = 13, WAIT_BITSET = 9, WAKE = 1, REALTIME = 256 };
+enum { LOCK = 6, UNLOCK = 7, TRYLOCK = 8, LOCK2 = 13, WAIT_BITSET = 9, REALTIME = 256 };
 enum { EDEADLK_ = 35, ESRCH_ = 3, ETIMEDOUT_ = 110 };
-#define OWNER_DIED 0x40000000u
-#define WAITERS 0x80000000u
-#define TID_MASK 0x3FFFFFFFu
-
-RT_INLINE uint32_t own_number(void) {  // (as the program knows itself: c->tid is the number outside of its pid namespace)
-  return (uint32_t)bis_raw6(SYS_gettid_, 0, 0, 0, 0, 0, 0);
-}
 
 /// Somebody waits from here on, which the owner must see when it frees the lock: long before this call ends. So the tape has it
 /// as a change at the call's entry. 0: no such memory.
@@ -29,10 +22,10 @@ RT static int announce(control *c, uint64_t at, uint32_t value) {
 RT static int64_t take(uint64_t at, uint32_t more, uint32_t *value) {
   uint32_t me = own_number();
   if (!bis_copy(value, (const void *)at, 4)) return -EFAULT_;
-  if ((*value & TID_MASK) == me) return -EDEADLK_;
-  if (*value & TID_MASK)
-    return bis_raw6(200 /* tkill */, *value & TID_MASK, 0, 0, 0, 0, 0) == -ESRCH_ ? -ESRCH_ : -EAGAIN_;
-  uint32_t mine = (*value & (OWNER_DIED | WAITERS)) | more | me;
+  if ((*value & FUTEX_TID_MASK) == me) return -EDEADLK_;
+  if (*value & FUTEX_TID_MASK)
+    return bis_raw6(200 /* tkill */, *value & FUTEX_TID_MASK, 0, 0, 0, 0, 0) == -ESRCH_ ? -ESRCH_ : -EAGAIN_;
+  uint32_t mine = (*value & (FUTEX_OWNER_DIED | FUTEX_WAITERS)) | more | me;
   return bis_copy((void *)at, &mine, 4) ? 0 : -EFAULT_;
 }
 
@@ -49,22 +42,22 @@ RT static int64_t lock_pi(control *c, const uint64_t a[6]) {
   for (;;) {
     int64_t result = take(a[0], more, &value);
     if (result != -EAGAIN_) return result;
-    if (!(value & WAITERS) && !announce(c, a[0], value | WAITERS)) return -EFAULT_;
+    if (!(value & FUTEX_WAITERS) && !announce(c, a[0], value | FUTEX_WAITERS)) return -EFAULT_;
     bis_note_wait(c, a[0]);
-    b[2] = value | WAITERS;
-    result = bis_released(c, 202 /* futex */, b);
+    b[2] = value | FUTEX_WAITERS;
+    result = bis_released(c, SYS_futex_, b);
     if (result == -ETIMEDOUT_) return result;
     if (result < 0 && c->pending_signals) return -ERESTARTSYS_;  // as the kernel: whatever the handler's SA_RESTART says
-    if (result == 0) more = WAITERS;  // there may be others, of whom the word says nothing any more
+    if (result == 0) more = FUTEX_WAITERS;  // there may be others, of whom the word says nothing any more
   }
 }
 
 RT static int64_t unlock_pi(control *c, const uint64_t a[6]) {
   uint32_t value, nobody = 0;
   if (!bis_copy(&value, (const void *)a[0], 4)) return -EFAULT_;
-  if ((value & TID_MASK) != own_number()) return -EPERM_;
+  if ((value & FUTEX_TID_MASK) != own_number()) return -EPERM_;
   if (!bis_copy((void *)a[0], &nobody, 4)) return -EFAULT_;
-  if (bis_raw6(202 /* futex */, (long)a[0], WAKE, 1, 0, 0, 0) > 0) bis_woken(c, a);
+  if (bis_raw6(SYS_futex_, (long)a[0], FUTEX_WAKE_, 1, 0, 0, 0) > 0) bis_woken(c, a);
   return 0;
 }
 

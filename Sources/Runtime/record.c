@@ -279,7 +279,7 @@ RT static void end_thread(control *c, const uint64_t a[6], uint32_t nr, uint64_t
   log_commit(c);
   bis_raw6(273 /* set_robust_list */, 0, 24, 0, 0, 0, 0);  // what it points to may be gone before this thread is
   bis_robust_wake(died, locks);
-  if (writes) bis_raw6(202 /* futex */, (long)at, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
+  if (writes) bis_raw6(SYS_futex_, (long)at, FUTEX_WAKE_, 1, 0, 0, 0);
   bis_thread_end(c);
 }
 
@@ -313,10 +313,6 @@ RT static int64_t perform(control *c, const struct bis_plan *plan, uint32_t nr, 
   int writes = plan->special == BIS_LOCAL_WRITE || plan->special == BIS_LOCAL_WRITEV;
   int others = has_others(c);
   if (plan->klass == BIS_CLASS_LOCAL) {
-    if (plan->special == BIS_LOCAL_FUTEX_PI) {
-      int64_t result = bis_futex_pi(c, a);
-      return result == -EFAULT_ && was_watched(c) ? bis_futex_pi(c, a) : result;
-    }
     if (others && (writes ? !standard : bis_copies_may_wait(c, plan, nr, a))) return bis_blocking_call(c, plan, nr, a, before);
     if (shared) bis_bring_pages(c, nr, a, 0, plan->output_count ? BIS_PIN_OUTPUT : BIS_PIN_INPUT);
     bis_before_call(plan, a, before);
@@ -489,7 +485,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       flags = (uint32_t)a[0] < 1024 ? c->std_fd[(uint32_t)a[0]] : 0;
     // A page may go while the call begins or waits. Nothing has happened then (what calls write is pinned before).
     // Nor a signal that is held already: the kernel does not know of it.
-    int again = nr == 202 /* futex */ ? 100000 : 2;
+    int again = nr == SYS_futex_ ? 100000 : 2;
     if (c->turn.temporary_mask && c->held_signals & ~c->turn.temporary_mask) {
       bis_before_call(&plan, a, &before);
       c->pending_signals = 1;
@@ -501,7 +497,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
       result = perform_whole(c, &plan, nr, a, shared, flags, &before, &local);
       if (result != -EFAULT_ || !shared) break;
       again += c->disturbances != disturbances;
-      if (nr != 202) bis_bring_pages(c, nr, a, 1, BIS_PIN_INPUT);
+      if (nr != SYS_futex_) bis_bring_pages(c, nr, a, 1, BIS_PIN_INPUT);
     }
     if (file.known) bis_after_file_change(c, nr, a, &file, result);
     if (local.ask && ask_supervisor(c, d, a, nr, entry_hash(c))) {
@@ -518,7 +514,7 @@ RT void bis_record_syscall(control *c, const struct bis_descriptor *d) {
   }
   if (result < 0) flags = 0;
   log_call(c, &plan, a, nr, result, &before, &local, flags);
-  if (nr == 202 /* futex */ && result > 0 && has_others(c)) bis_woken(c, a);
+  if (nr == SYS_futex_ && result > 0 && has_others(c)) bis_woken(c, a);
   if (c->turn.chaos && has_others(c)) bis_chaos_after_call(c);
   bis_record_settle(c);
 }

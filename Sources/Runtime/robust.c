@@ -3,9 +3,6 @@
 #include "runtime.h"
 
 enum { LIMIT = 2048 /* ROBUST_LIST_LIMIT */, WAKE_IT = 1 };
-#define OWNER_DIED 0x40000000u
-#define WAITERS 0x80000000u
-#define TID_MASK 0x3FFFFFFFu
 
 /// The list at `next` of the current thread's head, and a lock that it was about to take or free.
 struct head { uint64_t next, offset, pending; };
@@ -15,15 +12,14 @@ RT static int owner_dies(uint64_t at, int is_pi, int is_pending, uint64_t *entry
   uint32_t value;
   *entry = at;
   if (at & 3 || !bis_copy(&value, (const void *)at, 4)) return 0;
-  if (is_pending && !is_pi && !(value & TID_MASK)) {
+  if (is_pending && !is_pi && !(value & FUTEX_TID_MASK)) {
     *entry |= WAKE_IT;
     return 1;
   }
-  // (as the program knows itself: c->tid is the number outside of its pid namespace)
-  if ((value & TID_MASK) != (uint32_t)bis_raw6(SYS_gettid_, 0, 0, 0, 0, 0, 0)) return 0;
-  uint32_t died = (value & WAITERS) | OWNER_DIED;
+  if ((value & FUTEX_TID_MASK) != own_number()) return 0;
+  uint32_t died = (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
   if (!bis_copy((void *)at, &died, 4)) return 0;
-  if (value & WAITERS) *entry |= WAKE_IT;  // (who waits for a priority-inheritance lock then takes it: pi.c)
+  if (value & FUTEX_WAITERS) *entry |= WAKE_IT;  // (who waits for a priority-inheritance lock then takes it: pi.c)
   return 1;
 }
 
@@ -49,5 +45,5 @@ RT uint32_t bis_robust_end(uint64_t *list) {
 
 RT void bis_robust_wake(const uint64_t *list, uint32_t count) {
   for (uint32_t i = 0; i < count; i++)
-    if (list[i] & WAKE_IT) bis_raw6(202 /* futex */, (long)(list[i] & ~3ull), 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
+    if (list[i] & WAKE_IT) bis_raw6(SYS_futex_, (long)(list[i] & ~3ull), FUTEX_WAKE_, 1, 0, 0, 0);
 }

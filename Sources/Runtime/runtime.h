@@ -16,11 +16,16 @@ struct bis_local_effects;
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 enum { SYS_write_ = 1, SYS_close_ = 3, SYS_mmap_ = 9, SYS_mprotect_ = 10, SYS_munmap_ = 11, SYS_brk_ = 12,
        SYS_mremap_ = 25, SYS_madvise_ = 28, SYS_arch_prctl_ = 158, SYS_exit_ = 60, SYS_remap_file_pages_ = 216,
-       SYS_open_ = 2, SYS_rt_sigprocmask_ = 14, SYS_rt_sigaction_ = 13, SYS_getpid_ = 39, SYS_gettid_ = 186 };
+       SYS_open_ = 2, SYS_rt_sigprocmask_ = 14, SYS_rt_sigaction_ = 13, SYS_getpid_ = 39, SYS_gettid_ = 186,
+       SYS_futex_ = 202 };
 enum { ENOSYS_ = 38, EINTR_ = 4, EINVAL_ = 22, ENOMEM_ = 12, EPERM_ = 1, EBADF_ = 9, EAGAIN_ = 11, EFAULT_ = 14, ERESTARTSYS_ = 512 };
 enum { PROT_READ_ = 1, PROT_WRITE_ = 2, PROT_EXEC_ = 4 };
 enum { MAP_SHARED_ = 1, MAP_PRIVATE_ = 2, MAP_FIXED_ = 0x10, MAP_ANONYMOUS_ = 0x20, MAP_GROWSDOWN_ = 0x100,
        MAP_NORESERVE_ = 0x4000, MAP_FIXED_NOREPLACE_ = 0x100000 };
+enum { FUTEX_WAKE_ = 1, FUTEX_PRIVATE_ = 128 };  // uapi/linux/futex.h, as the next:
+#define FUTEX_WAITERS 0x80000000u
+#define FUTEX_OWNER_DIED 0x40000000u
+#define FUTEX_TID_MASK 0x3FFFFFFFu
 
 long bis_raw6(long nr, long a, long b, long c, long d, long e, long f);
 long bis_raw6_interruptible(long nr, long a, long b, long c, long d, long e, long f);
@@ -54,6 +59,8 @@ RT_INLINE uint64_t register_hash(const control *c) {
   }
   return h;
 }
+/// The current thread's number as the program knows it, and locks hold it: c->tid is that outside of its pid namespace.
+RT_INLINE uint32_t own_number(void) { return (uint32_t)bis_raw6(SYS_gettid_, 0, 0, 0, 0, 0, 0); }
 RT_INLINE uint64_t page_down(uint64_t a) { return a & ~0xFFFull; }
 RT_INLINE uint64_t page_up(uint64_t a) { return (a + 0xFFF) & ~0xFFFull; }
 
@@ -76,7 +83,7 @@ int bis_touches_shared(const control *c, uint64_t low, uint64_t high);
 int bis_shared_arguments(const control *c, uint32_t nr, const uint64_t a[6]);
 void bis_bring_pages(control *c, uint32_t nr, const uint64_t a[6], int whole, uint32_t pin); // whole: all shared mappings
 /// FUTEX_WAIT, FUTEX_WAIT_BITSET
-RT_INLINE int is_futex_wait(uint32_t nr, const uint64_t a[6]) { return nr == 202 && ((a[1] & 127) == 0 || (a[1] & 127) == 9); }
+RT_INLINE int is_futex_wait(uint32_t nr, const uint64_t a[6]) { return nr == SYS_futex_ && ((a[1] & 127) == 0 || (a[1] & 127) == 9); }
 // The rest of a call that was stopped half-way (partial.c).
 int bis_remainder(control *c, uint32_t nr, const uint64_t a[6], uint64_t done, uint64_t b[6]);
 // Files that are mapped (shared.c). What a call changes, asked before it is made.

@@ -3,7 +3,7 @@
 #include "local.h"
 #include "log.h"
 
-enum { NR_FUTEX = 202, NR_YIELD = 24, NR_POLL = 7, FUTEX_WAIT_PRIVATE_ = 128, FUTEX_WAKE_PRIVATE_ = 129, NOBODY = ~0u };
+enum { NR_YIELD = 24, NR_POLL = 7, NOBODY = ~0u };
 
 // ---------------------------------------------------------------------------------------------
 // The turn
@@ -16,11 +16,11 @@ RT_INLINE void unlock(control *c) { __atomic_store_n(&c->turn.lock, 0, __ATOMIC_
 
 RT static void wake(struct bis_thread *t) {
   __atomic_store_n(&t->wake, 1, __ATOMIC_RELEASE);
-  bis_raw6(NR_FUTEX, (long)&t->wake, FUTEX_WAKE_PRIVATE_, 1, 0, 0, 0);
+  bis_raw6(SYS_futex_, (long)&t->wake, FUTEX_WAKE_ | FUTEX_PRIVATE_, 1, 0, 0, 0);
 }
 RT static void wait_for_turn(struct bis_thread *t) {
   while (!__atomic_load_n(&t->wake, __ATOMIC_ACQUIRE))
-    bis_raw6(NR_FUTEX, (long)&t->wake, FUTEX_WAIT_PRIVATE_, 0, 0, 0, 0);
+    bis_raw6(SYS_futex_, (long)&t->wake, FUTEX_PRIVATE_ /* | FUTEX_WAIT: 0 */, 0, 0, 0, 0);
   __atomic_store_n(&t->wake, 0, __ATOMIC_RELAXED);
 }
 
@@ -458,7 +458,7 @@ RT int64_t bis_waiting_call(control *c, const struct bis_plan *plan, uint32_t nr
   if (files && nr > 1 && bis_is_regular_file(a[0])) return direct(c, plan, nr, a, before);
   // (What another process may change meanwhile can make it wait: not with the turn, nor with the page.)
   int may_change = is_futex_wait(nr, a) && c->shared_active && bis_touches_shared(c, a[0], a[0] + 4);
-  if (nr == NR_FUTEX && !may_change && bis_copy(&value, (const void *)a[0], 4) && value != (uint32_t)a[2])
+  if (nr == SYS_futex_ && !may_change && bis_copy(&value, (const void *)a[0], 4) && value != (uint32_t)a[2])
     return direct(c, plan, nr, a, before);  // EAGAIN
   if (!bis_map_threads(c)) return direct(c, plan, nr, a, before);
   if (is_futex_wait(nr, a)) bis_note_wait(c, a[0]);

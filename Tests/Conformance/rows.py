@@ -52,7 +52,7 @@ def directives(path):
 
 def compile_guest(source, variant, extra, output):
     newest = max(os.path.getmtime(source), os.path.getmtime(os.path.join(GUESTS, "asm", "guest.inc")))
-    if os.path.exists(output) and os.path.getmtime(output) > newest:
+    if os.path.exists(output) and os.path.getmtime(output) >= newest:
         return
     os.makedirs(os.path.dirname(output), exist_ok=True)
     if source.endswith(".S"):
