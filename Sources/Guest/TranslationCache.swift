@@ -7,7 +7,7 @@ import Translate
 /// Translations of file-backed code on disk, shared by all sessions of a user: `$XDG_CACHE_HOME/bis/code`.
 ///
 /// One file for each piece of code at an address: a header, then a snapshot (Translate/Snapshot.swift). The file's name
-/// is a hash of what tells such pieces apart; whether the translations fit is decided by comparing the code's bytes.
+/// is a hash of what tells such pieces apart; whether the translations fit is decided by comparing hashes of the code's pages.
 /// What is read gets executed: directory and files must belong to the user and be writable for nobody else. Files
 /// appear by rename and are never written to, so sessions may share them without locks.
 struct TranslationCache {
@@ -70,7 +70,7 @@ struct TranslationCache {
     guard bytes.load(as: UInt64.self) == Self.magic,
       bytes.load(fromByteOffset: 8, as: UInt64.self) == xxHash64(snapshot, seed: key)
     else { return nil }
-    guard translator.load(domain, from: snapshot, key: key, view: view) else { return nil }
+    guard translator.load(domain, from: snapshot, key: key, view: view, hash: { xxHash64($0) }) else { return nil }
     // Removal goes by time of last use; an hour is exact enough.
     if time(nil) - status.st_mtim.tv_sec > 3600 { futimens(descriptor, nil) }
     return KeptMapping(mapping)
@@ -99,7 +99,7 @@ struct TranslationCache {
     let growth = translator.growth(domain)
     let fresh = growth.units - growth.loaded
     guard fresh > 200 || fresh > 0 && fresh * 20 > growth.units,
-      let snapshot = translator.snapshot(domain, key: key, view: view)
+      let snapshot = translator.snapshot(domain, key: key, view: view, hash: { xxHash64($0) })
     else { return false }
     var header = [UInt8](repeating: 0, count: Self.headerSize)
     header.withUnsafeMutableBytes {

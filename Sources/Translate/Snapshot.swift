@@ -4,14 +4,14 @@
 // Loaded, the image is one chunk. Fields that lead inside the image are right wherever it lies; the others are listed,
 // and so are those between hot and cold code, whose distance changes when the loaded domain is saved again.
 //
-// A translation depends on the guest's bytes and addresses, the runtime's entries and this module, on nothing else. All
-// pages of guest code that were decoded are in the snapshot and are compared, so that no name or date need be trusted.
+// A translation depends on the guest's bytes and addresses, the runtime's entries and this module, on nothing else. Hashes of
+// all pages of guest code that were decoded are in the snapshot and are compared, so that no name or date need be trusted.
 
 import X86
 
 /// First bytes of a snapshot.
 struct SnapshotHeader: BitwiseCopyable {
-  static let magic: UInt64 = 0x3330_5343_5349_42  // "BISCS03"
+  static let magic: UInt64 = 0x3430_5343_5349_42  // "BISCS04"
 
   var magic = Self.magic
   var key: UInt64
@@ -44,12 +44,13 @@ struct SnapshotHeader: BitwiseCopyable {
 }
 
 enum Section: Int, CaseIterable {
-  case pageNumbers, pages, heads, exits, units, pieces, outside, across, maps, hot, cold
+  /// The first two are the image from its byte 64 on.
+  case hot, cold, pageNumbers, pageHashes, heads, exits, units, pieces, outside, across, maps
 
   var stride: Int {
     switch self {
     case .pageNumbers, .outside, .across: 4
-    case .pages: 4096
+    case .pageHashes: 8
     case .heads: MemoryLayout<SavedHead>.stride
     case .exits: MemoryLayout<SavedExit>.stride
     case .units: MemoryLayout<Unit>.stride
@@ -101,7 +102,9 @@ extension Core {
     return (areas[a].loadedUnits, areas[a].unitCount)
   }
 
-  mutating func load(_ domain: DomainID, from bytes: UnsafeRawBufferPointer, key: UInt64, view: CodeView) -> Bool {
+  mutating func load(
+    _ domain: DomainID, from bytes: UnsafeRawBufferPointer, key: UInt64, view: CodeView, hash: PageHash
+  ) -> Bool {
     let d = Int(domain.number)
     guard domains[d].area != 0, domains[d].slots.count == 0, let base = bytes.baseAddress,
       bytes.count >= MemoryLayout<SnapshotHeader>.size
@@ -111,7 +114,7 @@ extension Core {
       return false
     }
     let layout = SnapshotLayout(header.counts)
-    guard layout.size == bytes.count, samePages(header, base, layout, view) else { return false }
+    guard layout.size == bytes.count, samePages(header, base, layout, view, hash) else { return false }
     let size = (Int(header.coldEnd) + 4095) & ~4095
     guard codeFree - size >= shortage, reserveTable(d, Int(header.counts[Section.heads.rawValue])),
       let start = takeCode(size)
@@ -133,30 +136,12 @@ extension Core {
   }
 
   private func samePages(
-    _ header: SnapshotHeader, _ base: UnsafeRawPointer, _ layout: SnapshotLayout, _ view: CodeView
+    _ header: SnapshotHeader, _ base: UnsafeRawPointer, _ layout: SnapshotLayout, _ view: CodeView, _ hash: PageHash
   ) -> Bool {
     let numbers = (base + layout[.pageNumbers]).assumingMemoryBound(to: UInt32.self)
-    let count = Int(header.counts[Section.pageNumbers.rawValue])
-    for i in 0..<count {
-      let at = Int(numbers[i]) * 4096
-      guard at < view.bytes.count, let guest = view.bytes.baseAddress else { return false }
-      let saved = base + layout[.pages] + i * 4096
-      if compare(guest + at, saved, min(4096, view.bytes.count - at)) { continue }
-      return false
-    }
-    return true
-  }
-
-  private func compare(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int) -> Bool {
-    var at = 0
-    while at + 64 <= count {
-      let x = (a + at).loadUnaligned(as: SIMD8<UInt64>.self)
-      if x != (b + at).loadUnaligned(as: SIMD8<UInt64>.self) { return false }
-      at += 64
-    }
-    while at < count {
-      if (a + at).load(as: UInt8.self) != (b + at).load(as: UInt8.self) { return false }
-      at += 1
+    let hashes = (base + layout[.pageHashes]).assumingMemoryBound(to: UInt64.self)
+    for i in 0..<Int(header.counts[Section.pageNumbers.rawValue]) {
+      guard let page = view.page(numbers[i]), hash(page) == hashes[i] else { return false }
     }
     return true
   }
@@ -177,9 +162,7 @@ extension Core {
     _ header: SnapshotHeader, _ base: UnsafeRawPointer, _ layout: SnapshotLayout, at start: Int
   ) -> Bool {
     let image = code + start
-    (image + 64).copyMemory(from: base + layout[.hot], byteCount: Int(header.hotEnd) - 64)
-    (image + Int(header.coldStart)).copyMemory(
-      from: base + layout[.cold], byteCount: Int(header.coldEnd - header.coldStart))
+    (image + 64).copyMemory(from: base + layout[.hot], byteCount: Int(header.coldEnd) - 64)
     let fields = (base + layout[.outside]).assumingMemoryBound(to: UInt32.self)
     let moved = Int32(start)
     var far = false

@@ -3,13 +3,13 @@
 import X86
 
 extension Core {
-  mutating func snapshot(_ domain: DomainID, key: UInt64, view: CodeView) -> [UInt8]? {
+  mutating func snapshot(_ domain: DomainID, key: UInt64, view: CodeView, hash: PageHash) -> [UInt8]? {
     closeChunk()
     let d = Int(domain.number)
     guard domains[d].alive, areas[domains[d].area].isMovable, domains[d].high - domains[d].low <= UInt64(UInt32.max)
     else { return nil }
     var writer = SnapshotWriter(self, d, view)
-    return writer.bytes(key: key)
+    return writer.bytes(key: key, hash)
   }
 }
 
@@ -74,12 +74,9 @@ private struct SnapshotWriter {
     return offset - parts[low - 1].from + parts[low - 1].to
   }
 
-  mutating func bytes(key: UInt64) -> [UInt8]? {
+  mutating func bytes(key: UInt64, _ hash: PageHash) -> [UInt8]? {
     header.key = key
-    var image = [UInt8](repeating: 0xCC, count: Int(header.coldEnd))
-    guard let (outside, across) = image.withUnsafeMutableBytes({ makeImage($0) }), let exits = savedExits(),
-      let saved = savedHeads()
-    else { return nil }
+    guard let exits = savedExits(), let saved = savedHeads() else { return nil }
     var units: [Unit] = []
     units.reserveCapacity(core.areas[core.domains[d].area].unitCount)
     var maps: [UInt8] = []
@@ -100,24 +97,35 @@ private struct SnapshotWriter {
       }
     }
     let pageNumbers = pages.indices.filter { pages[$0] }.map { UInt32($0) }
+    let pageHashes = pageNumbers.compactMap { view.page($0).map(hash) }
+    let notes = allNotes()
+    set(.hot, Int(header.hotEnd) - 64)
+    set(.cold, Int(header.coldEnd - header.coldStart))
     set(.pageNumbers, pageNumbers.count)
-    set(.pages, pageNumbers.count)
+    set(.pageHashes, pageHashes.count)
     set(.heads, saved.count)
     set(.exits, exits.count)
     set(.units, units.count)
     set(.pieces, pieces.count)
-    set(.outside, outside.count)
-    set(.across, across.count)
     set(.maps, maps.count)
-    set(.hot, Int(header.hotEnd) - 64)
-    set(.cold, Int(header.coldEnd - header.coldStart))
-    let layout = SnapshotLayout(header.counts)
-    var result = [UInt8](repeating: 0, count: layout.size)
-    result.withUnsafeMutableBytes { out in
-      guard let base = out.baseAddress else { return }
-      withUnsafeBytes(of: header) { out.copyMemory(from: $0) }
+    // How many fields lead where is known when they are in the image, which comes first: room for the worst case until then.
+    set(.outside, notes.count)
+    set(.across, notes.count)
+    var isGood = true
+    let result = [UInt8](unsafeUninitializedCapacity: SnapshotLayout(header.counts).size) { out, count in
+      guard let base = out.baseAddress.map({ UnsafeMutableRawPointer($0) }) else { return }
+      let image = base + SnapshotLayout(header.counts)[.hot] - 64
+      guard let (outside, across) = makeImage(image, notes) else {
+        isGood = false
+        return
+      }
+      set(.outside, outside.count)
+      set(.across, across.count)
+      let layout = SnapshotLayout(header.counts)
+      count = layout.size
+      Self.put([header], base)
       Self.put(pageNumbers, base + layout[.pageNumbers])
-      putPages(pageNumbers, base + layout[.pages])
+      Self.put(pageHashes, base + layout[.pageHashes])
       Self.put(saved, base + layout[.heads])
       Self.put(exits, base + layout[.exits])
       Self.put(units, base + layout[.units])
@@ -125,24 +133,17 @@ private struct SnapshotWriter {
       Self.put(outside, base + layout[.outside])
       Self.put(across, base + layout[.across])
       Self.put(maps, base + layout[.maps])
-      Self.put(image[64..<Int(header.hotEnd)], base + layout[.hot])
-      Self.put(image[Int(header.coldStart)...], base + layout[.cold])
     }
-    return result
+    return isGood ? result : nil
   }
 
   private mutating func set(_ s: Section, _ count: Int) { header.counts[s.rawValue] = UInt32(count) }
 
-  private static func put<E: BitwiseCopyable>(_ a: [E], _ to: UnsafeMutableRawPointer) { put(a[...], to) }
-  private static func put<E: BitwiseCopyable>(_ a: ArraySlice<E>, _ to: UnsafeMutableRawPointer) {
-    a.withUnsafeBytes { if let b = $0.baseAddress { to.copyMemory(from: b, byteCount: $0.count) } }
-  }
-
-  private func putPages(_ numbers: [UInt32], _ to: UnsafeMutableRawPointer) {
-    guard let guest = view.bytes.baseAddress else { return }
-    for (i, n) in numbers.enumerated() {
-      let at = Int(n) * 4096
-      (to + i * 4096).copyMemory(from: guest + at, byteCount: min(4096, view.bytes.count - at))
+  /// With zeros up to the next section.
+  private static func put<E: BitwiseCopyable>(_ a: [E], _ to: UnsafeMutableRawPointer) {
+    a.withUnsafeBytes {
+      if let b = $0.baseAddress { to.copyMemory(from: b, byteCount: $0.count) }
+      (to + $0.count).initializeMemory(as: UInt8.self, repeating: 0, count: -$0.count & 63)
     }
   }
 
@@ -150,11 +151,15 @@ private struct SnapshotWriter {
 
   /// Copies the code and gives every noted field its value for an image at the beginning of the cache. Returns the
   /// fields that lead out of it (bit 31 clear: to the guest's memory), and those between hot and cold code.
-  private func makeImage(_ image: UnsafeMutableRawBufferPointer) -> (outside: [UInt32], across: [UInt32])? {
-    guard let base = image.baseAddress else { return nil }
-    for p in parts { (base + Int(p.to)).copyMemory(from: core.code + Int(p.from), byteCount: Int(p.end - p.from)) }
-    var seen = [UInt64](repeating: 0, count: image.count / 64 + 1)
-    let notes = allNotes()
+  private func makeImage(
+    _ base: UnsafeMutableRawPointer, _ notes: [UInt32]
+  ) -> (outside: [UInt32], across: [UInt32])? {
+    for p in parts {
+      let size = Int(p.end - p.from)
+      (base + Int(p.to)).copyMemory(from: core.code + Int(p.from), byteCount: size)
+      (base + Int(p.to) + size).initializeMemory(as: UInt8.self, repeating: 0xCC, count: -size & 63)
+    }
+    var seen = [UInt64](repeating: 0, count: Int(header.coldEnd) / 64 + 1)
     var outside: [UInt32] = []
     outside.reserveCapacity(notes.count)
     var across: [UInt32] = []

@@ -48,7 +48,17 @@ public struct CodeView {
     self.base = base
     self.bytes = bytes
   }
+
+  /// 4 KiB, or what is left at the end; nil behind it.
+  func page(_ number: UInt32) -> UnsafeRawBufferPointer? {
+    let at = Int(number) * 4096
+    guard at < bytes.count else { return nil }
+    return UnsafeRawBufferPointer(rebasing: bytes[at..<min(at + 4096, bytes.count)])
+  }
 }
+
+/// 64 bits that differ where pages of the guest's code do.
+public typealias PageHash = (UnsafeRawBufferPointer) -> UInt64
 
 /// A range of guest addresses whose translations are valid together.
 public struct DomainID: Hashable, Sendable {
@@ -204,9 +214,11 @@ public final class Translator {
 
   /// Everything a translator needs to go on with a movable domain, as bytes for `load`; nil when it cannot be moved.
   ///
-  /// - Parameter key: what the translations depend on outside of this module; loading asks for the same.
-  public func snapshot(_ domain: DomainID, key: UInt64, view: CodeView) -> [UInt8]? {
-    core.snapshot(domain, key: key, view: view)
+  /// - Parameters:
+  ///   - key: what the translations depend on outside of this module; loading asks for the same.
+  ///   - hash: tells the guest's pages apart; the same for loading.
+  public func snapshot(_ domain: DomainID, key: UInt64, view: CodeView, hash: PageHash) -> [UInt8]? {
+    core.snapshot(domain, key: key, view: view, hash: hash)
   }
 
   /// Fills a new, empty, movable domain from a snapshot. False, and nothing done, if it was made with another key, for
@@ -214,8 +226,10 @@ public final class Translator {
   ///
   /// The bytes are executed: they must be known to be what `snapshot` gave. They must stay where they are, aligned to 8
   /// bytes, for as long as the translator lives.
-  public func load(_ domain: DomainID, from snapshot: UnsafeRawBufferPointer, key: UInt64, view: CodeView) -> Bool {
-    core.load(domain, from: snapshot, key: key, view: view)
+  public func load(
+    _ domain: DomainID, from snapshot: UnsafeRawBufferPointer, key: UInt64, view: CodeView, hash: PageHash
+  ) -> Bool {
+    core.load(domain, from: snapshot, key: key, view: view, hash: hash)
   }
 
   /// Units of a movable domain that came with a snapshot, and all its units.

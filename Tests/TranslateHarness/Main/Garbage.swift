@@ -113,7 +113,9 @@ private func emptied(_ bytes: [UInt8]) {
       let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(saved.count, 1), alignment: 64)
       buffer.copyBytes(from: saved)
       if round > 0 {
-        check(t.load(movable, from: UnsafeRawBufferPointer(buffer), key: 7, view: view), "load in round \(round)")
+        check(
+          t.load(movable, from: UnsafeRawBufferPointer(buffer), key: 7, view: view, hash: sum), "load in round \(round)"
+        )
       }
       for i in 0..<60 {
         let guest = base + UInt64(i * 16 + round % 16)
@@ -122,7 +124,7 @@ private func emptied(_ bytes: [UInt8]) {
         check(t.domain(ofBody: t.lookup(movable, at: guest, kind: .body)!) == movable, "domain in round \(round)")
         check(t.locate(host: host) != nil, "no place in round \(round)")
       }
-      if round % 32 == 0 { saved = t.snapshot(movable, key: 7, view: view) ?? saved }
+      if round % 32 == 0 { saved = t.snapshot(movable, key: 7, view: view, hash: sum) ?? saved }
       t.dropArea(area)
       t.dropArea(t.area(of: movable))
       buffer.deallocate()

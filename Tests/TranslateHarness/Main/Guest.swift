@@ -57,7 +57,7 @@ final class Guest {
 
   /// Saves all domains and goes on with a fresh translator that has loaded them, behind other code.
   func reload() {
-    let saved = domains.map { translator.snapshot($0.id, key: 7, view: view) }
+    let saved = domains.map { translator.snapshot($0.id, key: 7, view: view, hash: sum) }
     let grown = domains.map { translator.growth($0.id) }
     translator = Guest.makeTranslator()
     let other = try! translator.makeDomain(low: base, high: base + 0x7F000)
@@ -72,7 +72,7 @@ final class Guest {
       }
       let kept = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 64)
       kept.copyBytes(from: bytes)
-      let good = translator.load(domains[i].id, from: UnsafeRawBufferPointer(kept), key: 7, view: view)
+      let good = translator.load(domains[i].id, from: UnsafeRawBufferPointer(kept), key: 7, view: view, hash: sum)
       check(good, "snapshot of \(hex(domains[i].low)) not loaded")
       check(translator.growth(domains[i].id) == (grown[i].units, grown[i].units), "units after loading")
       reloads += 1
@@ -175,3 +175,6 @@ func spill(_ i: Int) -> UInt64 {
 func bytesEqual<T>(_ a: UnsafeBufferPointer<T>) -> [UInt64] {
   Array(UnsafeRawBufferPointer(a).bindMemory(to: UInt64.self))
 }
+
+/// Tells pages of code apart.
+func sum(_ page: UnsafeRawBufferPointer) -> UInt64 { page.reduce(UInt64(page.count)) { $0 &* 31 &+ UInt64($1) } }
