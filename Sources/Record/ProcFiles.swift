@@ -8,9 +8,8 @@ import Linux
 extension RecordSession {
   /// open, openat or openat2 of a path in /proc. True when the call has been taken over.
   func openProc(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) -> Bool {
-    let a = call.arguments
-    let pathAddress = call.number == 2 ? a[0] : a[1]
-    let flags = call.number == 2 ? a[1] : call.number == 257 ? a[2] : 0
+    let pathAddress = call.arguments[call.number == 2 ? 0 : 1]
+    let flags = openFlags(call)
     if call.number != 437, flags & 3 != 0, let path = try? readCString(p.guest.tid, pathAddress) {
       noteMemoryFile(p, String(decoding: path, as: UTF8.self))
     }
@@ -43,8 +42,24 @@ extension RecordSession {
         let file = try Descriptor.open("/proc/\(p.guest.tid)/fd/\(result)", flags: 2)
         try file.writeFully(content)
       }
+      try openAgain(p, UInt64(result), openFlags(call))
     }
     try finish(p, call, result)
+  }
+
+  private func openFlags(_ call: PendingCall) -> UInt64 {
+    call.number == 2 ? call.arguments[1] : call.number == 257 ? call.arguments[2] : 0
+  }
+
+  /// A memory file can be written to until it is opened again. (By its name in /proc: a program without one keeps it so.)
+  private func openAgain(_ p: RecordedProcess, _ descriptor: UInt64, _ flags: UInt64) throws(GuestError) {
+    let closeOnExec: UInt64 = 0o2000000, nonblocking: UInt64 = 0o4000
+    for (i, byte) in "/proc/self/fd/\(descriptor)\0".utf8.enumerated() { p.control.path[i] = byte }
+    let other = try p.guest.remoteCall(
+      2, UInt64(BIS_WINDOW_BASE) + Control.pathOffset, flags & (closeOnExec | nonblocking))
+    guard other >= 0 else { return }
+    _ = try p.guest.remoteCall(292, UInt64(other), descriptor, flags & closeOnExec)  // dup3
+    _ = try p.guest.remoteCall(3, UInt64(other))
   }
 
   /// The content of a file in /proc as the program may see it; nil: as it is.

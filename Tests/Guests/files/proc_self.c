@@ -1,6 +1,8 @@
 // /proc/self shows the program's own addresses and name, nothing of bis.
 // bis: variants=dynamic,no-pie
 #define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,11 @@ int main(int argc, char **argv) {
     if (strstr(b, "bis-") || strstr(b, "memfd")) bis = 1;
   }
   printf("main %d stack %d heap %d bis %d lines %d\n", main_seen, stack, heap, bis, lines > 5);
+  int plain = open("/proc/self/maps", O_RDONLY), flagged = open("/proc/self/status", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  printf("flags %o %d, %o %d\n", fcntl(plain, F_GETFL), fcntl(plain, F_GETFD), fcntl(flagged, F_GETFL), fcntl(flagged, F_GETFD));
+  n = write(plain, "x", 1);
+  printf("write %zd %d, read %d\n", n, errno == EBADF, read(plain, b, 5) == 5);
+  printf("next %d\n", dup(0) == flagged + 1);
   f = fopen("/proc/self/status", "r");
   while (fgets(b, sizeof b, f))
     if (!strncmp(b, "Name:", 5)) fputs(b, stdout);
