@@ -142,7 +142,7 @@ extension RecordSession {
     case 67 where ok: try detached(p, call, result)
     case 56, 57, 58, 435:
       if call.makesThread { try threadReturned(p, call, result) } else { try forkReturned(p, call, result) }
-    case 2, 257: try fillProc(p, call, result)
+    case 2, 257, 437: try fillProc(p, call, result)
     default: try finish(p, call, result)
     }
   }

@@ -9,14 +9,10 @@ extension RecordSession {
   /// open, openat or openat2 of a path in /proc. True when the call has been taken over.
   func openProc(_ p: RecordedProcess, _ call: PendingCall) throws(GuestError) -> Bool {
     let pathAddress = call.arguments[call.number == 2 ? 0 : 1]
-    let flags = openFlags(call)
-    if call.number != 437, flags & 3 != 0, let path = try? readCString(p.guest.tid, pathAddress) {
-      noteMemoryFile(p, String(decoding: path, as: UTF8.self))
-    }
-    guard call.number == 2 || call.number == 257, flags & 3 == 0,
-      let bytes = try? readCString(p.guest.tid, pathAddress),
-      let content = try procContent(p, String(decoding: bytes, as: UTF8.self))
-    else { return false }
+    let flags = openFlags(p, call)
+    guard let path = openedPath(p, call, pathAddress) else { return false }
+    if flags & 3 != 0 { noteMemoryFile(p, path) }
+    guard flags & 3 == 0, let content = try procContent(p, path) else { return false }
     p.pending = call
     p.pending?.content = content
     p.control.answers[0] = 319  // memfd_create; any name will do, so the path itself
@@ -42,13 +38,26 @@ extension RecordSession {
         let file = try Descriptor.open("/proc/\(p.guest.tid)/fd/\(result)", flags: 2)
         try file.writeFully(content)
       }
-      try openAgain(p, UInt64(result), openFlags(call))
+      try openAgain(p, UInt64(result), openFlags(p, call))
     }
     try finish(p, call, result)
   }
 
-  private func openFlags(_ call: PendingCall) -> UInt64 {
-    call.number == 2 ? call.arguments[1] : call.number == 257 ? call.arguments[2] : 0
+  private func openFlags(_ p: RecordedProcess, _ call: PendingCall) -> UInt64 {
+    if call.number == 2 { return call.arguments[1] }
+    if call.number == 257 { return call.arguments[2] }
+    let how = try? p.guest.read(call.arguments[2], 8)  // openat2: struct open_how
+    return how?.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) } ?? 0
+  }
+
+  /// Absolute, as the links in /proc tell where the directory is; nil: it cannot be read.
+  private func openedPath(_ p: RecordedProcess, _ call: PendingCall, _ address: UInt64) -> String? {
+    guard let bytes = try? readCString(p.guest.tid, address) else { return nil }
+    let path = String(decoding: bytes, as: UTF8.self)
+    if path.hasPrefix("/") { return path }
+    let directory = Int32(truncatingIfNeeded: call.arguments[0])
+    let isCurrent = call.number == 2 || directory == -100  // AT_FDCWD
+    return readLink("/proc/\(p.guest.tid)/" + (isCurrent ? "cwd" : "fd/\(directory)")).map { "\($0)/\(path)" }
   }
 
   /// A memory file can be written to until it is opened again. (By its name in /proc: a program without one keeps it so.)
@@ -64,7 +73,7 @@ extension RecordSession {
 
   /// The content of a file in /proc as the program may see it; nil: as it is.
   private func procContent(_ p: RecordedProcess, _ path: String) throws(GuestError) -> [UInt8]? {
-    let parts = path.split(separator: "/").map(String.init)
+    let parts = path.split(separator: "/").map(String.init).filter { $0 != "." }
     guard parts.first == "proc" else { return nil }
     if parts.count == 2, parts[1] == "cpuinfo" {  // (the program may have another /proc, or none)
       return (try? readFile("/proc/\(p.guest.tid)/root/proc/cpuinfo")).map(filteredCPUInfo)

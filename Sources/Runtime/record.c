@@ -260,11 +260,24 @@ RT static int ask_supervisor(control *c, const struct bis_descriptor *d, const u
   return 1;
 }
 
-/// 1 when the path at `address` may lie in /proc (or cannot be read here).
-RT_INLINE int may_be_proc(uint64_t address) {
-  uint64_t word;
+/// 1 when the path at `address` may lie in /proc (or cannot be read here). Relative ones: if they end like a file there of which
+/// the supervisor knows (ProcFiles.swift).
+RT static int may_be_proc(uint64_t address) {
+  enum { LONGEST = 64 };
+  uint64_t word, room = 4096 - (address & 4095);
   if (!bis_peek(address, &word)) return 1;
-  return (word & 0xFFFFFFFFFFFF) == 0x2F636F72702F;  // "/proc/"
+  if ((word & 0xFF) == '/') return (word & 0xFFFFFFFFFFFF) == 0x2F636F72702F;  // "/proc/"
+  char path[LONGEST];
+  if (room > LONGEST) room = LONGEST;
+  if (!bis_copy(path, (const void *)address, room)) return 1;
+  uint32_t end = 0;
+  for (uint64_t i = 0; i < room; i++) {
+    if (!path[i])
+      return end == 0x7370616D /* maps */ || end == 0x76787561 /* auxv */ || end == 0x73757461 /* status */ ||
+             end == 0x6F666E69 /* cpuinfo */ || end >> 8 == 0x6D656D /* mem */;
+    end = end >> 8 | (uint32_t)(uint8_t)path[i] << 24;
+  }
+  return room < LONGEST;
 }
 
 /// SYS_exit of a thread while others live.
