@@ -86,13 +86,16 @@ public func hasFaulted(_ tid: ThreadID) -> Bool {
   ((try? Ptrace.pendingSignals(tid)) ?? 0) & faultSignals != 0
 }
 
+extension SignalInfo {
+  /// One of `faultSignals`, and a code as the kernel gives for what an instruction did.
+  public var tellsFault: Bool { code > 0 && faultSignals >> UInt64(signo - 1) & 1 != 0 }
+}
+
 extension WaitStatus {
   /// A fault of the instruction at hand, which comes again when that is executed again.
   public func isFault(of tid: ThreadID) -> Bool {
-    guard case .stopped(.signal(let signal)) = kind, [4, 5, 7, 8, 11].contains(signal),
-      let info = try? Ptrace.signalInfo(tid)
-    else { return false }
-    return info.code > 0 && (signal != 5 || info.code == 0x80)
+    guard case .stopped(.signal) = kind, let info = try? Ptrace.signalInfo(tid) else { return false }
+    return info.tellsFault && (info.signo != 5 || info.code == 0x80)
   }
 }
 

@@ -79,7 +79,7 @@ extension GuestProcess {
   /// The program has set its trap flag (POPF), and this is the trap, one instruction of the host later, where the flag is
   /// nowhere but in the register: takes it back. True when that was it and the process may be resumed.
   public func dropTrapFlag(_ info: SignalInfo, _ r: Registers) throws(GuestError) -> Bool {
-    guard info.signo == 5, info.code == 2, r.rflags & 0x100 != 0, place(r.rip) != .outside else { return false }
+    guard info.signo == 5, info.code == 2, r.hasTrapFlag, place(r.rip) != .outside else { return false }
     var r = r
     r.rflags &= ~0x100
     try kernel("set registers") { () throws(Errno) in try Ptrace.setRegisters(tid, r) }

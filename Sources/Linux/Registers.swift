@@ -31,6 +31,9 @@ public struct Registers: Equatable, Sendable {
 
   public init() {}
 
+  /// TF: an exception behind each instruction (SDM 3A, 2.3).
+  public var hasTrapFlag: Bool { rflags & 0x100 != 0 }
+
   /// By the number instructions use: 0 rax, 1 rcx, 2 rdx, 3 rbx, 4 rsp, 5 rbp, 6 rsi, 7 rdi, 8…15. Traps above.
   public subscript(number: Int) -> UInt64 {
     get {

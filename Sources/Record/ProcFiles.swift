@@ -14,7 +14,7 @@ extension RecordSession {
     if flags & 3 != 0 { noteMemoryFile(p, path) }
     guard flags & 3 == 0, let content = try procContent(p, path) else { return false }
     p.pending = call
-    p.pending?.content = content
+    p.pending?.copy = (content, flags)
     p.control.answers[0] = 319  // memfd_create; any name will do, so the path itself
     p.control.arguments[0] = pathAddress
     p.control.arguments[1] = flags & 0o2000000 != 0 ? 1 : 0
@@ -33,12 +33,12 @@ extension RecordSession {
 
   /// The program has the descriptor of an empty memory file: fills it.
   func fillProc(_ p: RecordedProcess, _ call: PendingCall, _ result: Int64) throws(GuestError) {
-    if result >= 0, let content = call.content {
+    if result >= 0, let copy = call.copy {
       try kernel("write a copy of a /proc file") { () throws(Errno) in
         let file = try Descriptor.open("/proc/\(p.guest.tid)/fd/\(result)", flags: 2)
-        try file.writeFully(content)
+        try file.writeFully(copy.content)
       }
-      try openAgain(p, UInt64(result), openFlags(p, call))
+      try openAgain(p, UInt64(result), copy.flags)
     }
     try finish(p, call, result)
   }

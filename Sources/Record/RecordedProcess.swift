@@ -38,8 +38,8 @@ struct PendingCall {
   /// clone: flags, stack, ptid, ctid, tls, and where bis is to write the child's number (0: nowhere).
   var clone: [UInt64]?
   var makesThread: Bool { (clone?[0] ?? 0) & 0x1_0000 != 0 }
-  /// open in /proc: what the file shall hold.
-  var content: [UInt8]?
+  /// open in /proc: what the file shall hold, and open's flags.
+  var copy: (content: [UInt8], flags: UInt64)?
 }
 
 /// What survives exec, as it was when the call was made.

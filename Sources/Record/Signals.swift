@@ -31,7 +31,7 @@ extension RecordSession {
       return try watchpoint(p, t, info, r)
     }
     let isCurrent = p.control.isCurrent(UInt64(tid.rawValue))
-    if info.code > 0, [4, 5, 7, 8, 11].contains(signal), !isSent(p, r) {
+    if info.tellsFault, !isSent(p, r) {
       guard isCurrent else {
         throw .unsupported("signal \(signal) in a thread that waits, at \(String(r.rip, radix: 16))")
       }
@@ -262,7 +262,7 @@ extension RecordSession {
   /// A signal that says it is a fault comes when a system call is over: the program has sent it, as handlers do that pass on what
   /// they got (rt_tgsigqueueinfo(2): to oneself with any code).
   private func isSent(_ p: RecordedProcess, _ r: Registers) -> Bool {
-    if case .call = p.guest.rest(r) { return r.rflags & 0x100 == 0 }
+    if case .call = p.guest.rest(r) { return !r.hasTrapFlag }
     return false
   }
 

@@ -341,7 +341,7 @@ extension ReplaySession {
 
   func signalStop(_ p: ReplayedProcess, _ tid: ThreadID, _ signal: Int32) throws(GuestError) {
     let info = try kernel("read signal information") { () throws(Errno) in try Ptrace.signalInfo(tid) }
-    guard info.code > 0, [4, 5, 7, 8, 11].contains(signal) else {  // from outside: not the program's
+    guard info.tellsFault else {  // from outside: not the program's
       try? Ptrace.cont(tid, 0)
       return
     }

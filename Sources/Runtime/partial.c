@@ -4,7 +4,7 @@
 #include "runtime.h"
 
 enum { NR_WRITE = 1, NR_PWRITE = 18, NR_WRITEV = 20, NR_SENDTO = 44, NR_RECVFROM = 45, NR_SENDMSG = 46, NR_PWRITEV = 296,
-       NR_PWRITEV2 = 328, MSG_WAITALL_ = 0x100 };
+       NR_PWRITEV2 = 328, NR_GETRANDOM = 318, MSG_WAITALL_ = 0x100 };
 #define LONGEST 0x7FFFF000ull  // MAX_RW_COUNT, fs/read_write.c
 enum { MAX_VECTORS = 1024, WORDS = 7 /* struct user_msghdr */ };
 
@@ -30,6 +30,10 @@ RT int bis_remainder(control *c, uint32_t nr, const uint64_t a[6], uint64_t done
   uint64_t *scratch = (uint64_t *)(BIS_THREADS_BASE + (uint64_t)c->turn.current * BIS_THREAD_SPACE), length = a[2];
   for (int i = 0; i < 6; i++) b[i] = a[i];
   switch (nr) {
+  case NR_GETRANDOM:
+    b[0] = a[0] + done;
+    b[1] = a[1] - done;
+    return done < a[1];
   case NR_PWRITE: b[3] = a[3] + done; break;
   case NR_RECVFROM:
     if (!(a[3] & MSG_WAITALL_) || a[4]) return 0;

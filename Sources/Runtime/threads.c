@@ -308,14 +308,14 @@ RT static int redirect_outputs(struct redirection *r, const struct bis_plan *pla
       length = (value + 63) / 64 * 8;
       break;
     case BIS_LEN_RESULT: case BIS_LEN_MIN_RESULT_ARG: case BIS_LEN_RESULT_PLUS: {
-      // (all of these have their capacity in the third argument)
+      uint64_t *count = &b[o->arg + 1];  // (all of these have their capacity behind the buffer: Tests/SyscallsTests)
       uint64_t extra = o->length == BIS_LEN_RESULT_PLUS ? o->size : 0, unit = extra ? 1 : o->size;
       uint64_t room = (r->end - r->next - 0x2000 - extra) / unit;
-      if (b[2] > room) {
+      if (*count > room) {
         if (extra || r->end - r->next < BIS_POOL_SPACE) return 0;
-        b[2] = room;
+        *count = room;
       }
-      length = b[2] * unit + extra;
+      length = *count * unit + extra;
       in = 0;
       break;
     }

@@ -354,7 +354,7 @@ private let syscallRows6: [50 of SyscallRow] = [
   SyscallRow(315, "sched_getattr", "pid:int uattr:ptr usize:uint flags:hex", .hot, Outputs(Output(1, .argument, 2, 1, .maybe)), note: "kernels from 6.13 clear what is longer than theirs"),
   SyscallRow(316, "renameat2", "olddfd:dirfd oldname:str newdfd:dirfd newname:str flags:hex", .hot),
   SyscallRow(317, "seccomp", "op:int flags:hex uargs:ptr", .supervisor, note: "the kernel never sees the filter, which would apply to the runtime, too: the runtime asks it"),
-  SyscallRow(318, "getrandom", "ubuf:ptr len:size flags:hex", .hot, mayBlock: true, Outputs(Output(0, .result, 0, 1, .success))),
+  SyscallRow(318, "getrandom", "ubuf:ptr len:size flags:hex", .hot, Outputs(Output(0, .result, 0, 1, .success))),
   SyscallRow(319, "memfd_create", "uname:str flags:hex", .hot),
   SyscallRow(320, "kexec_file_load", "kernel_fd:fd initrd_fd:fd cmdline_len:size cmdline_ptr:str flags:hex", .hot),
   SyscallRow(321, "bpf", "cmd:int uattr:ptr size:uint", .refused(.EPERM), warns: true, note: "unprivileged programs get the same"),

@@ -111,14 +111,10 @@ private struct SnapshotWriter {
     // How many fields lead where is known when they are in the image, which comes first: room for the worst case until then.
     set(.outside, notes.count)
     set(.across, notes.count)
-    var isGood = true
     let result = [UInt8](unsafeUninitializedCapacity: SnapshotLayout(header.counts).size) { out, count in
       guard let base = out.baseAddress.map({ UnsafeMutableRawPointer($0) }) else { return }
       let image = base + SnapshotLayout(header.counts)[.hot] - 64
-      guard let (outside, across) = makeImage(image, notes) else {
-        isGood = false
-        return
-      }
+      guard let (outside, across) = makeImage(image, notes) else { return }
       set(.outside, outside.count)
       set(.across, across.count)
       let layout = SnapshotLayout(header.counts)
@@ -134,7 +130,7 @@ private struct SnapshotWriter {
       Self.put(across, base + layout[.across])
       Self.put(maps, base + layout[.maps])
     }
-    return isGood ? result : nil
+    return result.isEmpty ? nil : result
   }
 
   private mutating func set(_ s: Section, _ count: Int) { header.counts[s.rawValue] = UInt32(count) }

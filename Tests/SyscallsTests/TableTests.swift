@@ -43,6 +43,20 @@ import bis_tables
     }
   }
 
+  /// The runtime takes that for granted where such a call writes to the scratch (Runtime/threads.c).
+  @Test func `calls that may wait have a buffer's capacity behind it`() {
+    for index in 0..<Syscalls.count {
+      let row = Syscalls.row(at: index)
+      guard row.mayBlock else { continue }
+      for output in 0..<row.outputs.count {
+        guard [.result, .minimum, .resultPlus].contains(row.outputs[output].length) else { continue }
+        let capacity = Int(row.outputs[output].argument) + 1
+        #expect(capacity < row.arguments.count, "\(row.name)")
+        #expect([.size, .uint, .int].contains(row.arguments[capacity].kind), "\(row.name)")
+      }
+    }
+  }
+
   @Test func `rows are found`() {
     for index in 0..<Syscalls.count {
       let row = Syscalls.row(at: index)

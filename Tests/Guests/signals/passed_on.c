@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static const int signals[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV};
 
 static long pass(int signal, siginfo_t *info) { return syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), signal, info); }
 
@@ -28,8 +29,7 @@ static void crash(int signal, siginfo_t *info, void *context) {
 static void child(void (*what)(void)) {
   if (fork() == 0) {
     struct sigaction a = {.sa_sigaction = crash, .sa_flags = SA_SIGINFO};
-    for (int s = 4; s <= 11; s++)
-      if (s == SIGILL || s == SIGTRAP || s == SIGBUS || s == SIGFPE || s == SIGSEGV) sigaction(s, &a, 0);
+    for (int i = 0; i < 5; i++) sigaction(signals[i], &a, 0);
     what();
     _exit(4);
   }
@@ -46,7 +46,6 @@ static void by_division(void) { __asm__ volatile("xor %%ecx, %%ecx; mov $1, %%ea
 int main(void) {
   setbuf(stdout, 0);
   struct sigaction a = {.sa_sigaction = report, .sa_flags = SA_SIGINFO | SA_RESTART};
-  int signals[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV};
   siginfo_t info;
   for (int i = 0; i < 5; i++) {
     sigaction(signals[i], &a, 0);
