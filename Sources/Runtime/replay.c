@@ -157,6 +157,26 @@ RT static int64_t replay_fork(control *c) {
   return pid;
 }
 
+RT static int64_t move_mapping(uint64_t from, uint64_t length, uint64_t to, uint64_t new_length) {
+  int64_t result = bis_raw6(SYS_mremap_, (long)from, (long)length, (long)new_length, from == to ? 0 : 3 /* MAYMOVE, FIXED */, (long)to, 0);
+  return result < 0 ? result : result == (int64_t)to ? 0 : -ENOMEM_;
+}
+
+/// mremap. What was one mapping then may be several here: pages of shared memory are protected and written one by one, and
+/// the kernel does not join them again. Those move one by one; the last one grows.
+RT static int64_t replay_remap(const struct bis_effect_remap *m) {
+  int64_t result = move_mapping(m->old_address, m->old_length, m->new_address, m->new_length);
+  if (result != -EFAULT_) return result;
+  uint64_t kept = m->old_length < m->new_length ? m->old_length : m->new_length;
+  if (kept < m->old_length) bis_raw6(SYS_munmap_, (long)(m->old_address + kept), (long)(m->old_length - kept), 0, 0, 0, 0);
+  for (uint64_t at = 0; at < kept; at += 4096) {
+    uint64_t length = at + 4096 < kept ? 4096 : m->new_length - at;
+    result = move_mapping(m->old_address + at, 4096, m->new_address + at, length);
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
 /// Applies one effect record. The record lies in the ring and stays there until the next one is asked for.
 /// 1 in a new process (the copy that replays the child of a fork), else 0.
 RT static int replay_effect(control *c, const struct bis_record *r) {
@@ -187,12 +207,7 @@ RT static int replay_effect(control *c, const struct bis_record *r) {
     break;
   case BIS_KIND_REMAP:
     if (in_region(m->old_address, m->old_length) || in_region(m->new_address, m->new_length)) result = -EINVAL_;
-    else if (m->old_address == m->new_address)
-      result = bis_raw6(SYS_mremap_, (long)m->old_address, (long)m->old_length, (long)m->new_length, 0, 0, 0);
-    else
-      result = bis_raw6(SYS_mremap_, (long)m->old_address, (long)m->old_length, (long)m->new_length, 3,
-                        (long)m->new_address, 0);
-    if (result > 0) result = result == (long)m->new_address ? 0 : -ENOMEM_;
+    else result = replay_remap(m);
     break;
   case BIS_KIND_ADVISE:
     if (!in_region(x->address, x->length))
