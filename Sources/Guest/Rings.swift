@@ -44,6 +44,8 @@ public final class Slot {
   private static let stateSize = MemoryLayout<bis_control>.offset(of: \.ranges)!
   /// Bytes of the control block that the file has room for; more when there are many threads.
   fileprivate var allocated = Int(BIS_CONTROL_FIRST)
+  /// Whether the file has room for its second segment.
+  fileprivate var hasSecondSegment = false
 }
 
 /// The rings file of a session: slot 0 holds what all processes share (the order stamp), the others one process
@@ -117,6 +119,16 @@ public final class Rings {
     madvise(mapping.base, window, MADV_RANDOM)
     used += 1
     return Slot(index: index, mapping: mapping)
+  }
+
+  /// Makes room in the file for a slot's second segment; false: there is none.
+  public func allocateSecondSegment(_ slot: Slot) -> Bool {
+    if isFile, !slot.hasSecondSegment {
+      let offset = Int(slot.offset) + Int(BIS_CONTROL_SIZE) + Int(BIS_SEGMENT_SIZE)
+      guard (try? file.allocate(offset: offset, length: Int(BIS_RECORD_SEGMENT))) != nil else { return false }
+    }
+    slot.hasSecondSegment = true
+    return true
   }
 
   /// Makes room in the file for the record of a slot's thread.

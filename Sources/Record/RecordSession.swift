@@ -20,7 +20,7 @@ final class RecordSession {
   let code: CodeSpace
   let codec: XStateCodec
   let injector: Injector
-  let encoder = SharedEncoder()
+  let chunkMaker = ChunkMaker()
   /// By thread: processes whose thread is known.
   var processes: [ThreadID: RecordedProcess] = [:]
   /// What threads and processes reported last that their maker has not reported yet.

@@ -182,7 +182,7 @@ extension RecordSession {
   ) throws(GuestError) -> RecordedProcess {
     let number = nextTape
     let sink = try tape { () throws(TraceError) in
-      try TapeSink(number: number, slot: guest.slot, rings: rings, trace: trace, encoder: encoder)
+      try TapeSink(number: number, slot: guest.slot, rings: rings, trace: trace, maker: chunkMaker)
     }
     nextTape += 1
     let p = RecordedProcess(guest: guest, sink: sink)

@@ -4,41 +4,39 @@ import Linux
 import Tape
 import Trace
 
-/// The buffers that make chunks: a megabyte, for all tapes together.
-final class SharedEncoder {
-  var encoder = ChunkEncoder()
-}
-
 /// One process's tape while it is recorded: the ring's segments become chunks, and the supervisor's own events go
 /// into the ring between the runtime's.
+///
+/// While a thread writes a full segment to the file the process fills another one. What is in no file yet is found in the
+/// segments (`RingsFile`), in the order of their sequence numbers.
 final class TapeSink {
   let number: UInt64
   private let slot: Slot
   private let rings: Rings
-  private var writer: TapeFileWriter?
-  private let shared: SharedEncoder
+  private let file: TapeFile
+  private let maker: ChunkMaker
   private(set) var isFinished = false
 
-  init(number: UInt64, slot: Slot, rings: Rings, trace: TraceDirectory, encoder: SharedEncoder) throws(TraceError) {
+  init(number: UInt64, slot: Slot, rings: Rings, trace: TraceDirectory, maker: ChunkMaker) throws(TraceError) {
     self.number = number
-    shared = encoder
+    self.maker = maker
     self.slot = slot
     self.rings = rings
-    writer = try TapeFileWriter(creating: number, in: trace)
+    file = TapeFile(try TapeFileWriter(creating: number, in: trace))
     let block = slot.control.block
     block.pointee.tape = number
-    block.pointee.segment = 0
     block.pointee.event_count = 0
-    beginSegment()
+    beginSegment(0, sequence: 0)
   }
 
   private var control: Control { slot.control }
 
-  private func beginSegment() {
+  private func beginSegment(_ number: UInt64, sequence: UInt64) {
     let block = control.block
+    block.pointee.segment = number
     block.pointee.ring_pos = UInt64(BIS_SEGMENT_HEADER)
     block.pointee.ring_end = UInt64(BIS_RECORD_SEGMENT)
-    SegmentHeader(tape: number, sequence: writer?.sequence ?? 0).write(to: control.segment)
+    SegmentHeader(tape: self.number, sequence: sequence).write(to: control.segment)
   }
 
   private var content: UnsafeRawBufferPointer {
@@ -47,11 +45,19 @@ final class TapeSink {
       start: control.segment + start, count: Int(control.block.pointee.ring_pos) - start)
   }
 
-  /// What the segment holds becomes a chunk of the tape; the segment begins anew.
+  /// What the segment holds becomes a chunk of the tape, now or soon; a segment begins anew.
   func flush() throws(TraceError) {
     guard !content.isEmpty else { return }
-    try writer?.append(content, encoder: &shared.encoder)
-    beginSegment()
+    let sequence = try file.progress().sequence + 1
+    let segment = control.block.pointee.segment
+    if let thread = maker.segmentThread(), rings.allocateSecondSegment(slot) {
+      commitSegment()  // (an event may go on in the next one)
+      file.hand(over: content, to: thread)
+      beginSegment(1 - segment, sequence: sequence)
+    } else {
+      try file.append(content, encoder: &maker.encoder)
+      beginSegment(segment, sequence: sequence)
+    }
   }
 
   /// Writes an event as the supervisor; the process must be stopped. Stamp, time, ticks and tid are filled in.
@@ -64,10 +70,13 @@ final class TapeSink {
     head.effectCount = UInt16(effects.count)
     try put { $0.event(head) }
     for effect in effects { try put { $0.effect(effect) } }
-    let block = control.block
-    let committed = block.pointee.ring_pos - UInt64(BIS_SEGMENT_HEADER)
-    SegmentHeader.commit(committed, in: control.segment)
-    block.pointee.event_count += 1
+    commitSegment()
+    control.block.pointee.event_count += 1
+  }
+
+  /// All that the segment holds is to be found in it when bis is killed.
+  private func commitSegment() {
+    SegmentHeader.commit(control.block.pointee.ring_pos - UInt64(BIS_SEGMENT_HEADER), in: control.segment)
   }
 
   private func put(_ body: (inout RecordWriter) -> Int?) throws(TraceError) {
@@ -86,7 +95,8 @@ final class TapeSink {
 
   /// Whether the last event lacks something, or the process has begun another one.
   var hasOpenEvent: Bool {
-    content.isEmpty ? writer?.openEffects ?? 0 > 0 : committedEnd < control.block.pointee.ring_pos
+    content.isEmpty
+      ? (try? file.progress())?.openEffects ?? 0 > 0 : committedEnd < control.block.pointee.ring_pos
   }
 
   /// The end of what is complete in the segment in use.
@@ -101,13 +111,15 @@ final class TapeSink {
     let block = control.block
     let end = committedEnd
     if end < block.pointee.ring_pos { block.pointee.ring_pos = end }
-    if content.isEmpty, let open = writer?.openEffects, open > 0 {  // (else it was completed here)
-      try writer?.dropOpenEvent(encoder: &shared.encoder)
-      beginSegment()
+    var progress = try file.progress()
+    if content.isEmpty, progress.openEffects > 0 {  // (else it was completed here)
+      try file.dropOpenEvent(encoder: &maker.encoder)
+      progress = try file.progress()
+      beginSegment(block.pointee.segment, sequence: progress.sequence)
     }
     // (It may have been killed between completing an event and counting it.)
-    let records = RecordSummary.prefix(of: content, openEffects: writer?.openEffects ?? 0).summary
-    block.pointee.event_count = (writer?.eventCount ?? 0) + UInt64(records.eventCount)
+    let records = RecordSummary.prefix(of: content, openEffects: progress.openEffects).summary
+    block.pointee.event_count = progress.eventCount + UInt64(records.eventCount)
   }
 
   var eventCount: UInt64 { control.block.pointee.event_count }
@@ -116,9 +128,8 @@ final class TapeSink {
   func finish() throws(TraceError) -> UInt64 {
     guard !isFinished else { return 0 }
     isFinished = true
-    guard var writer = writer.take() else { return 0 }
-    if !content.isEmpty { try writer.append(content, isLast: true, encoder: &shared.encoder) }
-    let size = try writer.finish(encoder: &shared.encoder)
+    if !content.isEmpty { try file.append(content, isLast: true, encoder: &maker.encoder) }
+    let size = try file.finish(encoder: &maker.encoder)
     // Only now: what is not in the file must be found in the ring.
     control.segment.storeBytes(of: 0, as: UInt64.self)
     return size

@@ -73,8 +73,8 @@
 #define BIS_RING_BASE       (BIS_WINDOW_BASE + BIS_CONTROL_SIZE)
 #define BIS_SEGMENT_SIZE    0x80000
 #define BIS_SEGMENT_COUNT   4
-#define BIS_RECORD_SEGMENT  0x40000      // record: bytes of the first segment that are used (no others are): so much, and what
-                                         // compresses it, fits into a processor's own cache
+#define BIS_RECORD_SEGMENT  0x40000      // record: bytes of the first and the second segment that are used, in turns (no others
+                                         // are): so much, and what compresses it, fits into a processor's own cache
 #define BIS_SEGMENT_HEADER  64           // struct bis_segment_header; records follow
 #define BIS_SEGMENT_MAGIC   0x474553534942 // "BISSEG"
 // The rings file: slot i at offset i * BIS_WINDOW_SIZE. Slot 0 holds struct bis_shared, the others one process each.
