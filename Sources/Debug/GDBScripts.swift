@@ -7,6 +7,7 @@ public enum GDBScripts {
   /// For every gdb.
   public static let plain = """
     set confirm off
+    set breakpoint pending on
     set remotetimeout 100000
     set tcp auto-retry off
     set stack-cache off

@@ -22,6 +22,12 @@ def breakpoints(bench):
     return output, [r"Breakpoint 1,.* square \(x=300\)", r"\$1 = 300", r"Value returned is \$2 = 90000", r"SIGUSR1"]
 
 
+def library(bench):
+    """A breakpoint in a library, set at the start, when none is there yet."""
+    output = bench.gdb("loop", ["handle SIGUSR1 nostop noprint", "break _IO_file_write", "continue", "backtrace"])
+    return output, [r"Breakpoint 1 \(_IO_file_write\) pending", r"Breakpoint 1, .*file_write", r"_start \(\)"]
+
+
 def backwards(bench):
     commands = ["break main", "continue", "break square if x == 300", "continue", "delete", "when", "break square",
                 "reverse-continue", "reverse-continue", "continue", "continue", "when"]
@@ -443,7 +449,7 @@ def no_gdb(bench):
     return done.stderr, [r"cannot start gdb", r"apt install gdb"]
 
 
-ALL = [start, breakpoints, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
+ALL = [start, breakpoints, library, backwards, who_wrote, start_and_end, signals, source_steps, positions, bookmarks_stay, calls,
        system_calls, corrupted_heap, thread_list, fifty_steps_back, fifty_steps_everywhere, fifty_steps_at_switches, random_walk, objects,
        local_files, terminal, programs, over_exec, fifty_steps_over_exec, forks, processes, replaced_programs, lldb, python_frames, diversion_policy, checkpoint_memory,
        process_information, machine_interface, server, no_gdb, *WATCHES]
