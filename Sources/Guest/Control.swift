@@ -16,6 +16,9 @@ public struct Control {
   public var arguments: UnsafeMutablePointer<UInt64> { words(MemoryLayout<bis_control>.offset(of: \.arg)!) }
   public var answers: UnsafeMutablePointer<UInt64> { words(MemoryLayout<bis_control>.offset(of: \.answer_arg)!) }
   public var stats: UnsafeMutablePointer<UInt64> { words(0x2A0) }
+  public var ask: UnsafeMutablePointer<bis_ask> {
+    (base + MemoryLayout<bis_control>.offset(of: \.ask)!).assumingMemoryBound(to: bis_ask.self)
+  }
   /// Index 1…64.
   public var actions: UnsafeMutablePointer<bis_sigaction> {
     (base + 0x400).assumingMemoryBound(to: bis_sigaction.self)

@@ -231,7 +231,19 @@ public final class GuestProcess {
     guard let r = range(at: guest) else { return nil }
     if r.image == nil { return try translatePrivate(r, guest, kind) }
     guard let view = r.view, guest - r.low < UInt64(view.bytes.count) else { return nil }
-    return try run(r.domain, guest, kind, view, lookahead: 12)
+    return try run(r.domain, guest, kind, view, lookahead: Self.lookahead)
+  }
+
+  /// Translations that are made before anybody asks for them: a question that stops costs as much as some of them. But what is
+  /// never executed stands between what is.
+  private static let lookahead = 6
+
+  /// Translates code of a file, nothing else and no more than is asked for.
+  func translateShared(_ guest: UInt64, _ kind: EntryKind) throws(GuestError) -> UInt64? {
+    guard let r = range(at: guest), let view = r.view, guest - r.low < UInt64(view.bytes.count) else { return nil }
+    let host = try run(r.domain, guest, kind, view, lookahead: 0)
+    if code.translator.tableGeneration != publishedGeneration { try publishRanges() }
+    return host
   }
 
   private func run(

@@ -26,6 +26,7 @@ public final class Slot {
   /// Takes over another process's state but for its ranges (`GuestProcess.inherit` brings those).
   public func copyState(of other: Slot) {
     control.base.copyMemory(from: other.control.base, byteCount: Slot.stateSize)
+    control.block.pointee.ask = bis_ask()
   }
   /// Takes over another process's window as it is: state, ranges and what is in the first segment (replay uses no other).
   public func copyAll(of other: Slot) {
@@ -38,6 +39,7 @@ public final class Slot {
     }
     let state = MemoryLayout<bis_control>.offset(of: \.threads)! + threads * MemoryLayout<bis_thread>.stride
     control.base.copyMemory(from: other.control.base, byteCount: min(state, Int(BIS_CONTROL_SIZE)))
+    control.block.pointee.ask = bis_ask()
     let used = max(Int(BIS_SEGMENT_HEADER), Int(other.control.block.pointee.ring_end))
     control.segment(0).copyMemory(from: other.control.segment(0), byteCount: min(used, Int(BIS_SEGMENT_SIZE)))
   }

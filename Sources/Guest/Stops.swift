@@ -35,6 +35,24 @@ extension GuestProcess {
     return (target.guest, target.kind)
   }
 
+  /// The same for a question that is asked without a stop (struct bis_ask): rip and where to go on; nil: it must stop.
+  func translateUnstopped(_ reason: bis_reason, _ argument: UInt64) -> (guest: UInt64, host: UInt64)? {
+    guard askedFor == nil, control.block.pointee.vfork_depth == 0, !code.isFlushing, !code.translator.isShort else {
+      return nil
+    }
+    let target: (guest: UInt64, kind: EntryKind)
+    switch reason {
+    case BIS_REASON_EXIT_DIRECT:
+      let exit = code.translator.exitTarget(UInt32(truncatingIfNeeded: argument))
+      target = (exit.guest, exit.kind)
+    case BIS_REASON_MISS: target = (argument, .body)
+    default: target = (argument, .indirect)
+    }
+    // (What goes wrong goes wrong again in the stop. Code that only this process has needs calls into it.)
+    guard let host = try? translateShared(target.guest, target.kind) else { return nil }
+    return (target.guest, host)
+  }
+
   /// A guest address and the general registers behind a stop in translated code; nil when the address belongs to
   /// the middle of a template: single-step and ask again.
   public enum Captured {

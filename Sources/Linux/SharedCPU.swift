@@ -7,6 +7,8 @@ import Synchronization
 /// A stop costs two switches where tracer and tracee share a CPU (7 µs), and two wake-ups of CPUs that had gone to sleep
 /// where they do not (110 µs). The kernel puts a thread that is woken onto a CPU that is free, so it separates the two at each
 /// stop. Nobody is moved while several processes stop in turn, and both go where the kernel wants when the stops become rare.
+///
+/// One whose questions the tracer looks for (Guest/Attention.swift) is kept away from the tracer's CPU instead.
 public final class SharedCPU: Sendable {
   private enum Limits {
     /// So many stops of one process make it a neighbour, and at most so many if that was a mistake before.
@@ -26,7 +28,12 @@ public final class SharedCPU: Sendable {
   private struct Neighbour {
     let process: Int32
     /// The thread that was moved, and where it might run before; nil: it was there.
-    let moved: (tid: ThreadID, from: [Int])?
+    let moved: Moved?
+  }
+  private struct Moved {
+    let tid: ThreadID
+    let from: [Int]
+    let to: [Int]
   }
   private struct State {
     var last: Int32 = 0
@@ -38,6 +45,8 @@ public final class SharedCPU: Sendable {
     var cpu = 0
     /// Stops of theirs.
     var stops = 0
+    /// The process that is kept away, and its thread, if that was moved.
+    var separated: (process: Int32, moved: Moved?)?
     var lastExchange: UInt64 = 0
     var exchanges = 0
     var stopsSinceLook = 0
@@ -51,6 +60,9 @@ public final class SharedCPU: Sendable {
 
   /// For the calling thread, which is the tracer.
   public init() {}
+
+  /// Whether there is another CPU.
+  public var hasOthers: Bool { allowed.count > 1 }
 
   /// A thread has stopped and is about to go on.
   ///
@@ -104,13 +116,49 @@ public final class SharedCPU: Sendable {
   public func release(_ process: Int32? = nil) {
     state.withLock { s in
       s.streak = 0
+      if process == nil || process == s.separated?.process { rejoin(&s) }
       if process == nil {
         part(&s)
       } else if let i = s.neighbours.firstIndex(where: { $0.process == process }) {
         if s.neighbours.count == 1 { return part(&s) }
-        giveBack(s.neighbours.remove(at: i), s.cpu)
+        giveBack(s.neighbours.remove(at: i).moved)
       }
     }
+  }
+
+  /// From now on the tracer does not sleep while the process runs: each gets a CPU, until `release`.
+  ///
+  /// - Parameters:
+  ///   - cpu: where all threads of the process are kept already.
+  /// - Returns: whether its thread may have been moved; nil: that cannot be done.
+  public func separate(_ tid: ThreadID, of process: Int32, keptOn cpu: Int? = nil) -> Bool? {
+    state.withLock { s in
+      rejoin(&s)
+      part(&s)
+      if let cpu {
+        let others = allowed.filter { $0 != cpu }
+        guard !others.isEmpty, (try? Machine.setAllowedCPUs(tracer, others)) != nil else { return nil }
+        s.separated = (process, nil)
+        return false
+      }
+      let own = Machine.currentCPU
+      guard let from = try? Machine.allowedCPUs(of: tid) else { return nil }
+      let moved = Moved(tid: tid, from: from, to: from.filter { $0 != own })
+      guard !moved.to.isEmpty, (try? Machine.setAllowedCPUs(tid, moved.to)) != nil else { return nil }
+      guard (try? Machine.pin(tracer, to: own)) != nil else {
+        giveBack(moved)
+        return nil
+      }
+      s.separated = (process, moved)
+      return true
+    }
+  }
+
+  private func rejoin(_ s: inout State) {
+    guard let separated = s.separated else { return }
+    giveBack(separated.moved)
+    s.separated = nil
+    try? Machine.setAllowedCPUs(tracer, allowed)
   }
 
   /// The child of a process that may have been moved may run where the tracer could when it began.
@@ -127,18 +175,18 @@ public final class SharedCPU: Sendable {
       s.keeperRuns = true
     }
     let cpu = s.neighbours.isEmpty ? kept ?? Machine.currentCPU : s.cpu
-    var moved: (tid: ThreadID, from: [Int])?
+    var moved: Moved?
     if kept == nil {
       guard let before = try? Machine.allowedCPUs(of: tid), before.contains(cpu) else { return false }
       if before.count > 1 {
         guard (try? Machine.pin(tid, to: cpu)) != nil else { return false }
-        moved = (tid, before)
+        moved = Moved(tid: tid, from: before, to: [cpu])
       }
     }
     let new = Neighbour(process: process, moved: moved)
     if s.neighbours.isEmpty {
       guard (try? Machine.pin(tracer, to: cpu)) != nil else {
-        giveBack(new, cpu)
+        giveBack(new.moved)
         return false
       }
       s.cpu = cpu
@@ -151,17 +199,17 @@ public final class SharedCPU: Sendable {
 
   private func part(_ s: inout State) {
     guard !s.neighbours.isEmpty else { return }
-    for n in s.neighbours { giveBack(n, s.cpu) }
+    for n in s.neighbours { giveBack(n.moved) }
     s.neighbours = []
     s.streak = 0
     s.exchanges = 0
     try? Machine.setAllowedCPUs(tracer, allowed)
   }
 
-  private func giveBack(_ n: Neighbour, _ cpu: Int) {
+  private func giveBack(_ moved: Moved?) {
     // (somebody else may have put it elsewhere: taskset(1))
-    guard let (tid, from) = n.moved, (try? Machine.allowedCPUs(of: tid)) == [cpu] else { return }
-    try? Machine.setAllowedCPUs(tid, from)
+    guard let moved, (try? Machine.allowedCPUs(of: moved.tid)) == moved.to else { return }
+    try? Machine.setAllowedCPUs(moved.tid, moved.from)
   }
 
   /// On a thread of its own, as the tracer sleeps while a neighbour does not stop.

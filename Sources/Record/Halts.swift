@@ -29,6 +29,7 @@ extension RecordSession: CodeUsers {
   }
 
   func halt(_ p: GuestProcess) throws(GuestError) -> Rest? {
+    attention.end()  // (a question on its way becomes a stop)
     guard let q = processes.values.first(where: { $0.guest === p }) else { return .outside }
     let before = halted.count
     var rest = Rest.call

@@ -65,7 +65,8 @@ final class RecordSession {
   /// Stops of the runtime by enum bis_reason, and all stops.
   var questions = [UInt64](repeating: 0, count: 32)
   var stopCount: UInt64 = 0
-  let sharedCPU = SharedCPU()
+  let sharedCPU: SharedCPU
+  let attention: Attention
   let began = timePoint()
 
   init(_ options: RecordOptions) throws(RecordError) {
@@ -96,6 +97,8 @@ final class RecordSession {
           ? "the disk is full: make room, or record elsewhere with -o"
           : error == .noMemory ? "is there a limit on address space (ulimit -v)? bis needs 1 GiB of it" : "")
     }
+    sharedCPU = SharedCPU()
+    attention = Attention(sharedCPU)
     code = region.makeCodeSpace()
     codec = XStateCodec(profile: profile)
     injector = Injector(region: region, rings: rings)
@@ -148,6 +151,11 @@ final class RecordSession {
       if stopCount % 64 == 0 { takeAll() }
       if !stashed.isEmpty { return stashed.removeFirst() }
       do throws(Errno) {
+        if attention.isActive {
+          if let status = try attention.attend() { return status }
+          if isTimeToEnd { return nil }
+          if attention.isActive { continue }
+        }
         if sharedRequests.isEmpty && watches.changed.isEmpty { return try waitAny() }
         if let status = try waitAny(nohang: true) { return status }
         usleep(50)
@@ -170,6 +178,7 @@ final class RecordSession {
   private func serve(_ status: WaitStatus) throws(GuestError) {
     stopCount += 1
     sharedRequests.removeAll { $0.tid == status.tid }  // (killed while it waited)
+    if case .stopped(.signal) = status.kind {} else { attention.end() }
     guard let process = processes[status.tid] else { return reportedEarly(status) }
     do throws(GuestError) {
       switch status.kind {
@@ -223,13 +232,7 @@ final class RecordSession {
     let block = p.control.block
     block.pointee.reason = 0
     questions[Int(why.rawValue) % questions.count] += 1
-    let cpu = block.pointee.turn.cpu
-    // (a program with threads that are kept nowhere has placed them itself)
-    if cpu != 0 || p.threads.count <= 1,
-      sharedCPU.served(p.guest.tid, of: p.guest.pid, keptOn: cpu == 0 ? nil : Int(cpu) - 1)
-    {
-      block.pointee.turn.companion = 1
-    }
+    attendOrJoin(p, why)
     switch why {
     case BIS_REASON_MISS, BIS_REASON_MISS_INDIRECT, BIS_REASON_EXIT_DIRECT:
       try bringCode(p, why)
@@ -275,6 +278,19 @@ final class RecordSession {
     resume(p.guest.tid)
   }
 
+  /// On which CPU the process goes on: alone, while its questions are looked for, or beside bis if it stops all the time.
+  private func attendOrJoin(_ p: RecordedProcess, _ why: bis_reason) {
+    let asks = why == BIS_REASON_MISS || why == BIS_REASON_MISS_INDIRECT || why == BIS_REASON_EXIT_DIRECT
+    if attention.stopped(p.guest, asks: asks, mayAsk: !p.views.contains { $0.protection & 4 != 0 }) { return }
+    let cpu = p.control.block.pointee.turn.cpu
+    // (a program with threads that are kept nowhere has placed them itself)
+    if cpu != 0 || p.threads.count <= 1,
+      sharedCPU.served(p.guest.tid, of: p.guest.pid, keptOn: cpu == 0 ? nil : Int(cpu) - 1)
+    {
+      p.control.block.pointee.turn.companion = 1
+    }
+  }
+
   private func expired(_ p: RecordedProcess) throws(GuestError) -> Bool {
     let block = p.control.block
     guard let guest = region.translator.guestAddress(ofBody: block.pointee.resume_host) else {
@@ -296,6 +312,7 @@ final class RecordSession {
         asked(BIS_REASON_MISS) + asked(BIS_REASON_MISS_INDIRECT)
           + asked(BIS_REASON_EXIT_DIRECT)
       ),
+      ("translations.unstopped", attention.answered),
       ("stops.calls", asked(BIS_REASON_SYSCALL) + asked(BIS_REASON_AFTER)), ("stops.pages", asked(BIS_REASON_PAGES)),
       ("stops.ring", asked(BIS_REASON_RING)),
       ("stops.signals", asked(BIS_REASON_SIGNALS)), ("stops.ticks", asked(BIS_REASON_EXPIRED)),

@@ -71,7 +71,7 @@ RT void bis_find(control *c) {
     }
     const struct bis_translation *t = bis_lookup(c, c->rip);
     if (t && t->body) c->resume_host = BIS_CODE_BASE + t->body;
-    else bis_trap(c, BIS_REASON_MISS);  // sets resume_host, or another rip (a fault)
+    else bis_ask_for_code(c, BIS_REASON_MISS, c->rip);  // sets resume_host, or another rip (a fault)
   }
 }
 
@@ -82,9 +82,8 @@ RT void bis_find_way(control *c) {
 }
 
 RT void bis_on_exit_direct(control *c) {
-  c->arg[0] = (uint32_t)c->descriptor;
   c->resume_host = 0;
-  bis_trap(c, BIS_REASON_EXIT_DIRECT);
+  bis_ask_for_code(c, BIS_REASON_EXIT_DIRECT, (uint32_t)c->descriptor);
 }
 
 /// The vsyscall page: three addresses that are system calls (asm/vsyscall.h); they return to the caller's caller. A kernel may
@@ -131,7 +130,7 @@ RT void bis_on_indirect_miss(control *c) {
   c->resume_host = 0;
   const struct bis_translation *t = bis_lookup(c, target);
   if (t && t->indirect) c->resume_host = BIS_CODE_BASE + t->indirect;
-  else bis_trap(c, BIS_REASON_MISS_INDIRECT);
+  else bis_ask_for_code(c, BIS_REASON_MISS_INDIRECT, target);
   // A supervisor that moved rip elsewhere (fault) leaves resume_host 0.
   if (!c->resume_host) return;
   remember(target, c->resume_host);

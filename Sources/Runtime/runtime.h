@@ -66,6 +66,7 @@ RT_INLINE uint64_t page_up(uint64_t a) { return (a + 0xFFF) & ~0xFFFull; }
 
 void bis_fork_child(control *c);
 void bis_trap(control *c, enum bis_reason reason);             // asks the supervisor
+void bis_ask_for_code(control *c, enum bis_reason reason, uint64_t argument); // the same, for a translation: arg0
 void bis_set_ticks(control *c);                                 // spreads what is left until tick_target
 const struct bis_translation *bis_lookup(control *c, uint64_t guest);
 void bis_make_tables(void);

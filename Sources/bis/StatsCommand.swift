@@ -44,6 +44,7 @@ struct StatsCommand: ParsableCommand {
       ("stops.checksums", "  for checksums"), ("calls", "system calls made in the process"),
       ("specials", "special instructions (CPUID, RDTSC, XSAVE, ...)"),
       ("pages.taken", "shared pages taken over from other processes"),
+      ("translations.unstopped", "code asked for without a stop"),
       ("indirect.misses", "indirect targets not in the fast table"), ("units", "units translated"),
       ("units.instructions", "  their instructions"), ("units.guest-bytes", "  bytes of the program"),
       ("units.hot-bytes", "  bytes of translated code"), ("units.cold-bytes", "  bytes of exits and stubs"),

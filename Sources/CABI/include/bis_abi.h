@@ -211,7 +211,7 @@ struct bis_turn {
 };
 enum bis_pinning { BIS_PIN_OFF = 0, BIS_PIN_ON = 1, BIS_PIN_NEVER = 2 };
 
-// Replay under a debugger: where to stop (REASON_DEBUG). 144 bytes, but for `stale_targets` all 0 when nobody debugs.
+// Replay under a debugger: where to stop (REASON_DEBUG). 80 bytes, but for `stale_targets` all 0 when nobody debugs.
 struct bis_debug {
   uint64_t flags;            // enum bis_debug_flags
   uint64_t ticks;            // BIS_DEBUG_TICKS: stop when this many ticks are done, before an event that happens there
@@ -220,7 +220,6 @@ struct bis_debug {
   uint64_t hit_event, hit_ticks, hit_rip;
   uint64_t touched, touched_address; // BIS_DEBUG_TOUCHED: index of the watched range, and where in it
   uint64_t stale_targets;    // (always) translations went away while it stood still: looked-up targets are forgotten on its way out
-  uint64_t reserved[8];
 };
 enum bis_debug_flags {
   BIS_DEBUG_STEP = 1,        // stop on the way back to program code
@@ -254,6 +253,19 @@ enum bis_watch_bits {        // of a descriptor (reg), of a watched range (READS
 // The only thread of a process waits in a system call that uses none of the memory shared with others (or a futex's word, which
 // the kernel has read then). Pages may be taken from it there without stopping it, if it is told when it wakes up.
 enum bis_sleep { BIS_SLEEP_NONE = 0, BIS_SLEEP_WAITS = 1, BIS_SLEEP_CLAIMED = 2 };
+
+// A question for a translation (REASON_MISS, MISS_INDIRECT, EXIT_DIRECT) that is asked without a stop, while the supervisor looks
+// for it on another CPU (Guest/Attention.swift). A cache line.
+struct bis_ask {
+  uint32_t state;            // enum bis_ask_state
+  uint32_t attended;         // supervisor: it looks
+  uint64_t reason;           // enum bis_reason
+  uint64_t argument;         // exit number, or the guest's address
+  uint64_t guest, host;      // the answer: rip and resume_host; host 0: ask with a stop
+  uint64_t withdrawn;        // how often nobody took it in time
+  uint64_t reserved[2];
+};
+enum bis_ask_state { BIS_ASK_NONE = 0, BIS_ASK_ASKED = 1, BIS_ASK_TAKEN = 2, BIS_ASK_ANSWERED = 3 };
 
 struct bis_control {
   uint64_t gpr[16];            // 0x000
@@ -307,6 +319,7 @@ struct bis_control {
   uint8_t std_fd[1024];                  // 0xC20: 0 not a standard stream of bis, 1 its stdout, 2 its stderr
   char path[848];                        // 0x1020 replay: file to map, from the supervisor; record: arguments of calls that it has made
   struct bis_debug debug;                // 0x1370
+  struct bis_ask ask;                    // 0x13C0
   struct bis_range ranges[BIS_MAX_RANGES]; // 0x1400: sorted by low
   struct bis_turn turn;                  // 0x5400
   // Memory that is shared with files or other processes (record only; Sources/Runtime/shared.c).
@@ -332,6 +345,26 @@ static inline int bis_claim_sleep(struct bis_control *c) {
   return __atomic_compare_exchange_n(&c->asleep, &found, BIS_SLEEP_CLAIMED, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
          found == BIS_SLEEP_CLAIMED;
 }
+/// Supervisor: looks for questions from now on, or does not any more. Who has asked then asks with a stop.
+static inline void bis_ask_attend(struct bis_ask *a, uint32_t attended) {
+  __atomic_store_n(&a->attended, attended, __ATOMIC_SEQ_CST);
+}
+/// Supervisor: takes a question that is there, or comes while it looks that often. enum bis_reason; 0: there is none.
+static inline uint64_t bis_ask_take(struct bis_ask *a, uint32_t looks) {
+  for (; looks; looks--) {
+    uint32_t state = __atomic_load_n(&a->state, __ATOMIC_RELAXED);
+    if (state == BIS_ASK_ASKED &&
+        __atomic_compare_exchange_n(&a->state, &state, BIS_ASK_TAKEN, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+      return a->reason;
+    __builtin_ia32_pause();
+  }
+  return 0;
+}
+static inline void bis_ask_answer(struct bis_ask *a, uint64_t guest, uint64_t host) {
+  a->guest = guest;
+  a->host = host;
+  __atomic_store_n(&a->state, BIS_ASK_ANSWERED, __ATOMIC_RELEASE);
+}
 #define BIS_PLAIN_NEVER 0xFFFFFFFF // threads or processes share descriptors in ways that the runtime does not follow
 _Static_assert(sizeof(struct bis_thread) == 512, "bis_thread");
 _Static_assert(sizeof(struct bis_turn) == 256, "bis_turn");
@@ -346,6 +379,7 @@ _Static_assert(__builtin_offsetof(struct bis_control, reason) == 0x1A0, "reason"
 _Static_assert(__builtin_offsetof(struct bis_control, stats) == 0x2A0, "stats");
 _Static_assert(__builtin_offsetof(struct bis_control, actions) == 0x400, "actions");
 _Static_assert(__builtin_offsetof(struct bis_control, debug) == BIS_C_DEBUG, "debug");
+_Static_assert(__builtin_offsetof(struct bis_control, ask) == 0x13C0, "ask");
 _Static_assert(__builtin_offsetof(struct bis_control, ranges) == 0x1400, "ranges");
 _Static_assert(BIS_POOL_BASE + BIS_POOL_COUNT * BIS_POOL_SPACE <= BIS_THREADS_BASE + BIS_THREADS_SIZE, "pool");
 _Static_assert(__builtin_offsetof(struct bis_control, threads[1]) <= BIS_CONTROL_FIRST, "first thread");
