@@ -75,6 +75,9 @@ public final class CodeSpace {
     translator = region.translator
   }
 
+  /// What translated code executes between one instruction and the next although it stands behind the runtime.
+  func isReturning(_ rip: UInt64) -> Bool { region.pairedReturn.range.contains(rip) }
+
   /// The range for `[low, high)` mapped from byte `offset` of file number `file`, whose copy is at `path`.
   public func fileRange(
     low: UInt64, high: UInt64, file: Int, offset: UInt64, path: () -> String

@@ -15,6 +15,8 @@ public final class Region {
   public let profile: CPUProfile
   private let file: Descriptor
   private let runtime: Mapping
+  /// Code behind the runtime's.
+  let pairedReturn: PairedReturn
   private let tables: Mapping
   private let domains: Mapping
   private let code: Mapping
@@ -35,13 +37,15 @@ public final class Region {
     code = try HugePages.map(fd: file.raw, offset: Int(BIS_FILE_CODE), length: Int(BIS_CODE_SIZE))
     let domainPages = HugePages(domains)
     let codePages = HugePages(code)
-    precondition(bis_runtime_size() <= Int(BIS_RUNTIME_SIZE))
+    let generated = Int(BIS_RUNTIME_SIZE) - PairedReturn.room
+    precondition(bis_runtime_size() <= generated)
     runtime.base.copyMemory(from: bis_runtime_bytes()!, byteCount: bis_runtime_size())
+    pairedReturn = PairedReturn(at: runtime.base + generated, address: UInt64(BIS_RUNTIME_BASE) + UInt64(generated))
     var entries = RuntimeEntries(
       syscall: Region.address(BIS_LABEL_SYSCALL), special: Region.address(BIS_LABEL_SPECIAL),
       exitDirect: Region.address(BIS_LABEL_EXIT_DIRECT),
       indirectMiss: Region.address(BIS_LABEL_INDIRECT_MISS), expired: Region.address(BIS_LABEL_EXPIRED),
-      stray: Region.address(BIS_LABEL_STRAY))
+      pairedReturn: pairedReturn.entry)
     entries.readsFSBase = Machine.readsFSBase
     if pairsCalls, Region.hasRORX { entries.pairedFrom = Region.pairedFrom }
     let bases = (code: code.base, domains: domains.base)
@@ -79,7 +83,7 @@ public final class Region {
     if hasLandings { return }
     let landings = try Region.map(file.raw, Int(BIS_FILE_LANDINGS), Int(BIS_LANDINGS_SIZE))
     landings.base.initializeMemory(
-      as: UInt64.self, repeating: Region.address(BIS_LABEL_STRAY), count: Int(BIS_LANDINGS_SIZE) / 8)
+      as: UInt64.self, repeating: pairedReturn.stray, count: Int(BIS_LANDINGS_SIZE) / 8)
     hasLandings = true
   }
 

@@ -61,13 +61,10 @@ extension GuestProcess {
     case unknown
   }
 
-  /// What translated code executes on its way from one instruction to the next although it stands in the runtime.
-  private static let strays = Region.address(BIS_LABEL_STRAY)..<Region.address(BIS_LABEL_STRAY_END)
-
   /// Copies the program's registers from a ptrace stop at translated code into the control block.
   public func capture(_ r: Registers) -> Captured {
     guard let location = code.translator.locate(host: r.rip) else {
-      return Self.strays.contains(r.rip) ? .stepOn : .unknown
+      return code.isReturning(r.rip) ? .stepOn : .unknown
     }
     if location.kind == .stepOn { return .stepOn }
     for i in 0..<16 { control.gpr[i] = r[i] }
@@ -136,7 +133,7 @@ extension GuestProcess {
   /// Where a stop happened.
   public enum Place { case translated, runtime, outside }
   public func place(_ rip: UInt64) -> Place {
-    if Self.strays.contains(rip) { return .translated }
+    if code.isReturning(rip) { return .translated }
     if rip >= UInt64(BIS_CODE_BASE), rip < UInt64(BIS_CODE_BASE) + UInt64(BIS_CODE_SIZE) { return .translated }
     if rip >= UInt64(BIS_RUNTIME_BASE), rip < UInt64(BIS_RUNTIME_BASE) + UInt64(BIS_RUNTIME_SIZE) { return .runtime }
     return .outside

@@ -65,18 +65,6 @@ bis_enter_return_miss:
         movq    %rcx, %gs:(BIS_C_SPILL + 8 * BIS_SPILL_TARGET)
         jmp     bis_enter_indirect_miss
 
-// A return of a paired call (Pairs.swift) that has not come to its own landing. The guest's return address goes back to where it
-// was popped from; then it is an indirect jump as any other.
-        .globl  bis_enter_stray, bis_enter_stray_end
-        .hidden bis_enter_stray, bis_enter_stray_end
-        .p2align 4
-bis_enter_stray:
-        movq    %gs:(BIS_C_SPILL + 8 * BIS_SPILL_TARGET), %rcx
-        movq    %rcx, -8(%rsp)
-        movzwl  %cx, %ecx
-        jmpq    *%gs:(BIS_FAST_TABLE - BIS_WINDOW_BASE)(,%rcx,8)
-bis_enter_stray_end:
-
 // The supervisor starts a process here: registers are in the control block, resume_host is 0.
         .globl  bis_enter_start
         .hidden bis_enter_start

@@ -6,18 +6,12 @@ import X86
 extension Core {
   func guestAddress(ofBody host: UInt64) -> UInt64? {
     guard let u = unit(at: host) else { return nil }
-    return program(u.body) == host ? heads[Int(u.head)].guest : landed(at: host)?.guest
+    return program(u.body) == host ? heads[Int(u.head)].guest : nil
   }
 
   func domain(ofBody host: UInt64) -> DomainID? {
     guard let u = unit(at: host) else { return nil }
-    return program(u.body) == host ? DomainID(heads[Int(u.head)].domain) : landed(at: host)?.domain
-  }
-
-  /// The way on from a landing, where its tick has been counted.
-  private func landed(at host: UInt64) -> Location? {
-    guard let l = locate(host: host), l.kind == .instruction, domains[Int(l.domain.number)].isPaired else { return nil }
-    return l
+    return program(u.body) == host ? DomainID(heads[Int(u.head)].domain) : nil
   }
 
   func locate(host: UInt64) -> Location? {
@@ -40,7 +34,7 @@ extension Core {
       let step = Self.readMap(maps, &map)
       if at < start + UInt32(step.host) {
         if at == start { return Location(domain: domain, guest: guest, restores: [], kind: .instruction, rspAdjust: 0) }
-        return locateInside(domain, guest, start, at, next: guest &+ UInt64(bitPattern: step.guest))
+        return locateInside(domain, guest, start, at)
       }
       start += UInt32(step.host)
       guest = guest &+ UInt64(bitPattern: step.guest)
@@ -95,29 +89,21 @@ extension Core {
   /// Walks a template from its start to `at`. What it adds around the guest's own access cannot fault, so anything
   /// but that access is answered by "step on".
   private func locateInside(
-    _ domain: DomainID, _ guest: UInt64, _ start: UInt32, _ at: UInt32, next: UInt64
+    _ domain: DomainID, _ guest: UInt64, _ start: UInt32, _ at: UInt32
   ) -> Location {
     var i = Instruction()
     var here = start
     var restores: [Restore] = []
     var kind = Location.Kind.stepOn
-    var landing = LandingWalk()
     while here <= at {
       let p = UnsafeRawPointer(code + Int(here))
       guard decoder.decode(p, available: 15, into: &i) == .none else { break }
       let slot = spillSlot(i, program(here))
-      if landing.isLeft(by: i) {
-        if here == at {
-          return Location(domain: domain, guest: next, restores: [], kind: .instruction, rspAdjust: 0)
-        }
-      } else if landing.hasCalled {
-        here += UInt32(i.length)
-        continue
-      }
       if here == at {
         kind = isPlumbing(i, slot) ? .stepOn : .instruction
         break
       }
+      if i.shape == .call { break }  // a paired one: its landing and the thunk follow
       // spill[TARGET] holds a target, never a register's guest value.
       if let slot, slot != 1 {
         restores.removeAll { $0.register == i.regRegister }

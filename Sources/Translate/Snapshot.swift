@@ -33,7 +33,7 @@ struct SnapshotHeader: BitwiseCopyable {
     high = domain.high
     viewBase = view.base
     viewCount = UInt64(view.bytes.count)
-    entries = (e.syscall, e.special, e.exitDirect, e.indirectMiss, e.expired, e.stray)
+    entries = (e.syscall, e.special, e.exitDirect, e.indirectMiss, e.expired, e.pairedReturn)
     isPaired = domain.isPaired ? 1 : 0
   }
 

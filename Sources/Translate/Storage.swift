@@ -63,6 +63,9 @@ struct Head: BitwiseCopyable {
   /// Lists of exits that wait for the body or for the tick entry: exit numbers, 0 ends.
   var pendingBody: UInt32 = 0
   var pendingTick: UInt32 = 0
+  /// How paired calls come here (Pairs.swift), without and with a tick. Those of loaded heads are not known.
+  var thunk: UInt32 = 0
+  var tickThunk: UInt32 = 0
   /// It is the return point of a translated call.
   var isReturn = false
   /// Its last translation, forgotten since, had these entries.

@@ -20,23 +20,23 @@ public struct RuntimeEntries: Sendable {
   public var indirectMiss: UInt64
   /// A tick word reached zero. rcx = body address of the head (tick counted): see `guestAddress(ofBody:)`.
   public var expired: UInt64
-  /// A return of a paired call that has not come to its own landing (Pairs.swift): `spill[TARGET]` holds the guest target,
-  /// [rsp-8] and rcx anything.
-  public var stray: UInt64
+  /// `PairedReturn.entry`.
+  public var pairedReturn: UInt64
   /// Bytes of code from which on a movable domain's calls are paired with their returns. Needs BMI2 and BIS_LANDINGS.
   public var pairedFrom = UInt64.max
   /// Code may use RDFSBASE; else the FS base is the one in the control block.
   public var readsFSBase = false
 
   public init(
-    syscall: UInt64, special: UInt64, exitDirect: UInt64, indirectMiss: UInt64, expired: UInt64, stray: UInt64
+    syscall: UInt64, special: UInt64, exitDirect: UInt64, indirectMiss: UInt64, expired: UInt64,
+    pairedReturn: UInt64
   ) {
     self.syscall = syscall
     self.special = special
     self.exitDirect = exitDirect
     self.indirectMiss = indirectMiss
     self.expired = expired
-    self.stray = stray
+    self.pairedReturn = pairedReturn
   }
 }
 

@@ -27,7 +27,7 @@ extension Core {
       throw .unreadable(guest)
     }
     let needTick = tick || heads[h].pendingTick != 0
-    if needTick { alignLoop(indirect: indirect) }
+    if needTick && !domains[d].isPaired { alignLoop(indirect: indirect) }
     let unitStart = hot.pc
     let coldStart = cold.pc
     let mapStart = maps.count

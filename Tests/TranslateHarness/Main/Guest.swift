@@ -90,7 +90,7 @@ final class Guest {
       domainsSize: domainsSize ?? Int(h_domains_size()),
       entries: RuntimeEntries(
         syscall: e.syscall, special: e.special, exitDirect: e.exit_direct, indirectMiss: e.miss, expired: e.expired,
-        stray: e.miss))
+        pairedReturn: e.miss))
   }
 
   /// Fresh translator; the image is cut into domains at these offsets.
