@@ -38,6 +38,11 @@ public final class Attention {
 
   public var isActive: Bool { process != nil }
 
+  /// What may be asked without a stop.
+  public static func isQuestion(_ reason: bis_reason) -> Bool {
+    reason == BIS_REASON_MISS || reason == BIS_REASON_MISS_INDIRECT || reason == BIS_REASON_EXIT_DIRECT
+  }
+
   /// A process has stopped, and asks for a translation or for something else.
   ///
   /// - Parameter mayAsk: it needs no stop when it asks for code of a file.

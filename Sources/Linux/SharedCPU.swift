@@ -163,7 +163,7 @@ public final class SharedCPU: Sendable {
 
   /// The child of a process that may have been moved may run where the tracer could when it began.
   public func freeChild(_ tid: ThreadID) {
-    guard allowed.count > 1, (try? Machine.allowedCPUs(of: tid).count) == 1 else { return }
+    guard allowed.count > 1, let now = try? Machine.allowedCPUs(of: tid), now.count < allowed.count else { return }
     try? Machine.setAllowedCPUs(tid, allowed)
   }
 

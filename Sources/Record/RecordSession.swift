@@ -280,7 +280,7 @@ final class RecordSession {
 
   /// On which CPU the process goes on: alone, while its questions are looked for, or beside bis if it stops all the time.
   private func attendOrJoin(_ p: RecordedProcess, _ why: bis_reason) {
-    let asks = why == BIS_REASON_MISS || why == BIS_REASON_MISS_INDIRECT || why == BIS_REASON_EXIT_DIRECT
+    let asks = Attention.isQuestion(why)
     if attention.stopped(p.guest, asks: asks, mayAsk: !p.views.contains { $0.protection & 4 != 0 }) { return }
     let cpu = p.control.block.pointee.turn.cpu
     // (a program with threads that are kept nowhere has placed them itself)

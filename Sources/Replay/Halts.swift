@@ -11,6 +11,7 @@ extension ReplaySession: CodeUsers {
   }
 
   func halt(_ p: GuestProcess) throws(GuestError) -> Rest? {
+    attention.end()  // (a question on its way becomes a stop)
     let tid = p.tid
     switch try Guest.halt(tid) {
     case .gone(let status):

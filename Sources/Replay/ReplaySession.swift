@@ -43,7 +43,8 @@ final class ReplaySession {
   /// Reports that came while translations were given back, and who is stopped for that.
   var stashed: [WaitStatus] = []
   var halted: [ThreadID] = []
-  let sharedCPU = SharedCPU()
+  let sharedCPU: SharedCPU
+  let attention: Attention
   /// What a debugger wants of one process.
   var focus: Focus?
 
@@ -69,6 +70,8 @@ final class ReplaySession {
       region = try Region(profile: profile, pairsCalls: pairsCalls)
       rings = try Rings(path: nil)
     } catch { throw ReplayError("cannot set up shared memory: \(error)") }
+    sharedCPU = SharedCPU()
+    attention = Attention(sharedCPU)
     code = region.makeCodeSpace()
     codec = XStateCodec(profile: profile)
     injector = Injector(region: region, rings: rings)
@@ -138,10 +141,14 @@ final class ReplaySession {
 
   /// Until all processes are at their ends, or the one that a debugger looks at has stopped for it.
   func loop() throws(GuestError) {
+    defer { attention.end() }
     while !processes.isEmpty || !ending.isEmpty, focus?.stop == nil {
       let status: WaitStatus
       do throws(Errno) {
-        guard let s = try stashed.isEmpty ? waitAny() : stashed.removeFirst() else { continue }
+        let isAttending = attention.isActive && stashed.isEmpty
+        guard let s = try isAttending ? attention.attend() : stashed.isEmpty ? waitAny() : stashed.removeFirst() else {
+          continue
+        }
         status = s
       } catch {
         if error == .interrupted { continue }
@@ -157,6 +164,7 @@ final class ReplaySession {
   }
 
   func serve(_ p: ReplayedProcess, _ status: WaitStatus) throws(GuestError) {
+    if case .stopped(.signal) = status.kind {} else { attention.end() }
     switch status.kind {
     case .exited, .signaled:
       processes[status.tid] = nil
@@ -165,7 +173,9 @@ final class ReplaySession {
       let why = p.control.reason
       p.guest.tid = status.tid
       p.control.block.pointee.reason = 0
-      sharedCPU.served(status.tid, of: p.guest.pid)
+      if focus != nil || !attention.stopped(p.guest, asks: Attention.isQuestion(why), mayAsk: true) {
+        sharedCPU.served(status.tid, of: p.guest.pid)
+      }
       if try serveRuntime(p, why) { resume(p) }
     case .stopped(.signal(let signal)):
       try signalStop(p, status.tid, signal)
@@ -230,6 +240,7 @@ final class ReplaySession {
 
   /// Kills a process and waits until it is gone.
   func endProcess(_ p: ReplayedProcess) {
+    attention.end(p.guest)
     end(ThreadID(p.guest.pid))
     sharedCPU.release(p.guest.pid)
     processes[ThreadID(p.guest.pid)] = nil
