@@ -214,7 +214,7 @@ struct Core {
   // MARK: Linking
 
   /// The address for a direct transfer to `target` whose rel32 is at code offset `patch`: the entry if it exists, else
-  /// a cold stub that asks for it. `Snapshot` knows where in the stub the exit's number is.
+  /// a cold stub that asks for it.
   mutating func directTarget(
     _ d: Int, _ target: UInt64, kind: EntryKind, patch: UInt32
   ) -> UInt64 {
@@ -222,7 +222,8 @@ struct Core {
     let h = headForExit(d, target)
     if heads[h].body != 0 { return entry(h, kind) }
     let next = kind == .tick ? heads[h].pendingTick : heads[h].pendingBody
-    let n = newExit(Exit(head: UInt32(h), patch: patch, next: next, kind: kind))
+    let n = newExit(
+      Exit(head: UInt32(h), patch: patch, next: next, kind: kind, number: offset(cold.pc) + Self.exitNumber))
     if kind == .tick { heads[h].pendingTick = n } else { heads[h].pendingBody = n }
     statistics.exits += 1
     queue.append(UInt32(h))
@@ -230,6 +231,9 @@ struct Core {
     emitExit(n)
     return stub
   }
+
+  /// Where the number is in what `emitExit` makes: behind mov [rip+x], rcx and the opcode of mov ecx, number.
+  private static let exitNumber: UInt32 = 8
 
   /// The way out to code without translation.
   mutating func emitExit(_ n: UInt32) {

@@ -214,7 +214,10 @@ extension Core {
       let s = savedExits[i]
       let h = first + Int(s.head)
       let next = s.isTick != 0 ? heads[h].pendingTick : heads[h].pendingBody
-      let n = newExit(Exit(head: UInt32(h), patch: s.patch + start, next: next, kind: s.isTick != 0 ? .tick : .body))
+      let n = newExit(
+        Exit(
+          head: UInt32(h), patch: s.patch + start, next: next, kind: s.isTick != 0 ? .tick : .body,
+          number: s.number + start))
       if s.isTick != 0 { heads[h].pendingTick = n } else { heads[h].pendingBody = n }
       (code + Int(start + s.number)).storeBytes(of: n, as: UInt32.self)
     }

@@ -20,6 +20,14 @@ private struct Part {
   let to: UInt32
 }
 
+/// What lies in a page of the code cache: one part (`to` counts from the beginning of the page), none (`end` 0), or several.
+private struct PartPage {
+  var from: UInt32 = 0
+  var end: UInt32 = 0
+  var to: UInt32 = 0
+  var hasSeveral = false
+}
+
 private struct SnapshotWriter {
   let core: Core
   let d: Int
@@ -27,6 +35,7 @@ private struct SnapshotWriter {
   let chunks: [Int]
   /// By address.
   var parts: [Part] = []
+  var pages: [PartPage]
   var header: SnapshotHeader
   /// Heads of the domain, and by head its number among them.
   var heads: [UInt32] = []
@@ -39,6 +48,7 @@ private struct SnapshotWriter {
     chunks = core.areas[core.domains[d].area].chunks
     header = SnapshotHeader(key: 0, domain: core.domains[d], view: view, entries: core.entries)
     numbers = [UInt32](repeating: 0, count: core.heads.count)
+    pages = []
     var at: UInt32 = 64
     let places = chunks.map { core.chunks[$0] }
     for c in places {
@@ -53,6 +63,14 @@ private struct SnapshotWriter {
     }
     header.coldEnd = at
     parts.sort { $0.from < $1.from }
+    pages = Array(repeating: PartPage(), count: (core.codeUsed + 4095) / 4096)
+    for p in parts where p.from < p.end {
+      for page in Int(p.from) >> 12...Int(p.end - 1) >> 12 {
+        let to = p.to &+ (UInt32(page) << 12) &- p.from
+        let hasSeveral = pages[page].end != 0
+        pages[page] = PartPage(from: p.from, end: p.end, to: to, hasSeveral: hasSeveral)
+      }
+    }
     let domain = core.domains[d]
     for slot in domain.slots.indices {
       guard let h = domain.slots[slot] else { continue }
@@ -64,6 +82,13 @@ private struct SnapshotWriter {
   /// The image offset of a code offset; nil outside of the domain's code.
   @inline(__always)
   private func moved(_ offset: UInt32) -> UInt32? {
+    guard Int(offset) >> 12 < pages.count else { return nil }
+    let page = pages[Int(offset) >> 12]
+    if page.hasSeveral { return searched(offset) }
+    return offset >= page.from && offset < page.end ? page.to &+ (offset & 0xFFF) : nil
+  }
+
+  private func searched(_ offset: UInt32) -> UInt32? {
     var low = 0
     var high = parts.count
     while low < high {
@@ -80,10 +105,10 @@ private struct SnapshotWriter {
     var units: [Unit] = []
     units.reserveCapacity(core.areas[core.domains[d].area].unitCount)
     var maps: [UInt8] = []
-    var pages = [Bool](repeating: false, count: (view.bytes.count + 4095) / 4096)
+    var guestPages = [Bool](repeating: false, count: (view.bytes.count + 4095) / 4096)
     for c in chunks {
       for i in 0..<core.unitCount(c) {
-        guard let u = savedUnit(core.unit(c, i), core.mapBase(c), &maps, &pages) else { return nil }
+        guard let u = savedUnit(core.unit(c, i), core.mapBase(c), &maps, &guestPages) else { return nil }
         units.append(u)
       }
     }
@@ -96,7 +121,7 @@ private struct SnapshotWriter {
         pieces.append(ColdPiece(start: start, head: numbers[Int(piece.head)]))
       }
     }
-    let pageNumbers = pages.indices.filter { pages[$0] }.map { UInt32($0) }
+    let pageNumbers = guestPages.indices.filter { guestPages[$0] }.map { UInt32($0) }
     let pageHashes = pageNumbers.compactMap { view.page($0).map(hash) }
     let notes = allNotes()
     set(.hot, Int(header.hotEnd) - 64)
@@ -234,14 +259,9 @@ private struct SnapshotWriter {
     return result
   }
 
-  /// An exit that waits leads to its stub (`Core.directTarget`): mov [rip+x], rcx; mov ecx, number.
   private func savedExit(_ n: UInt32) -> SavedExit? {
     let e = core.exits[Int(n)]
-    let stub = Int64((core.code + Int(e.patch)).loadUnaligned(as: Int32.self)) + Int64(e.patch) + 4
-    guard stub >= 0, stub < Int64(core.codeSize), let patch = moved(e.patch), let number = moved(UInt32(stub) + 8)
-    else { return nil }
-    let p = core.code + Int(stub)
-    guard (p + 7).load(as: UInt8.self) == 0xB9, (p + 8).loadUnaligned(as: UInt32.self) == n else { return nil }
+    guard let patch = moved(e.patch), let number = moved(e.number) else { return nil }
     return SavedExit(head: numbers[Int(e.head)], patch: patch, number: number, isTick: e.kind == .tick ? 1 : 0)
   }
 

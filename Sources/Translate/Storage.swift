@@ -80,6 +80,8 @@ struct Exit: BitwiseCopyable {
   var patch: UInt32
   var next: UInt32
   var kind: EntryKind
+  /// Where in its stub its number is.
+  var number: UInt32 = 0
 }
 
 /// A piece of the code cache that belongs to one area: hot code from 64 bytes after `start`, cold from `coldStart`.

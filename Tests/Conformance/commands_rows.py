@@ -258,6 +258,10 @@ def rows():
         c("ps", "$BIS ps $TRACE", 0, "echo"),
         c("info", "$BIS info $TRACE", 0, "events"),
         c("stats", "$BIS stats $TRACE", 0, "write|bytes"),
+        # Where there is more than one CPU, code is asked for without stops (Guest/Attention.swift); on one it never is.
+        c("asked", "n() { BIS_NO_CACHE=1 \"$@\" $BIS record -o t -- python3 -c 1; $BIS stats t | sed -n 's/^code asked for without a stop *//p'; rm -rf t; }; "
+          "many=$(n env) one=$(n taskset -c $(taskset -cp $$ | sed 's/.*: //; s/[^0-9].*//')); test $one = 0 -a \( $(nproc) = 1 -o $many -gt 0 \) && echo yes", 0,
+          "yes", needs=("python3", "taskset")),
         c("events", "$BIS events $TRACE", 0, r"write\(.*\) = 4"),
         c("events_json", "$BIS events --json $TRACE | python3 -c 'import json, sys; rows = [json.loads(l) for l in sys.stdin]; print(len(rows) > 5)'", 0, "True"),
         c("events_of_one", "$BIS events -p echo $TRACE", 0, r"write\(1, 0x[0-9a-f]+, 6\) = 6"),
