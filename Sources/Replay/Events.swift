@@ -12,7 +12,7 @@ extension ReplaySession {
   // MARK: Start
 
   func startExec(_ tape: Manifest.TapeInfo) throws(GuestError) {
-    let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape.number) }
+    let feed = try checkedTape { () throws(TraceError) in try self.feed(of: tape.number) }
     guard try checkedTape({ () throws(TraceError) in try feed.hasBegun() }) else {
       report.isIncomplete = true
       return
@@ -168,7 +168,7 @@ extension ReplaySession {
 
   private func prepareFork(_ p: ReplayedProcess, _ tape: UInt64, _ pid: Int32) throws(GuestError) {
     guard wanted.contains(tape) else { return }
-    let feed = try checkedTape { () throws(TraceError) in try TapeFeed(trace, tape: tape) }
+    let feed = try checkedTape { () throws(TraceError) in try self.feed(of: tape) }
     guard try checkedTape({ () throws(TraceError) in try feed.hasBegun() }) else { return }
     let slot = try kernel("make a ring") { () throws(Errno) in try rings.allocate() }
     p.child = (slot, feed, pid)

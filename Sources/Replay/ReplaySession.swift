@@ -45,6 +45,8 @@ final class ReplaySession {
   var halted: [ThreadID] = []
   let sharedCPU: SharedCPU
   let attention: Attention
+  /// Reads tapes ahead, where there is a CPU for it.
+  private lazy var tapeWorker = sharedCPU.hasOthers ? try? Worker(cpus: Machine.allowedCPUs()) : nil
   /// What a debugger wants of one process.
   var focus: Focus?
 
@@ -221,6 +223,11 @@ final class ReplaySession {
     default:
       throw .unsupported("the runtime asked for \(why.rawValue), which is no question in a replay")
     }
+  }
+
+  /// (A debugger goes back and forth.)
+  func feed(of tape: UInt64) throws(TraceError) -> TapeFeed {
+    try TapeFeed(trace, tape: tape) { focus == nil ? tapeWorker : nil }
   }
 
   func checkedTape<T>(_ body: () throws(TraceError) -> T) throws(GuestError) -> T {

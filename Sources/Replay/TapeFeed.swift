@@ -1,5 +1,6 @@
 import CABI
 import Guest
+import Linux
 import Tape
 import Trace
 
@@ -8,19 +9,26 @@ final class TapeFeed {
   let tape: UInt64
   private let reader: TapeFileReader
   private var next = 0
+  /// What reads the next chunk while the process uses up the one before, where there is another CPU for it.
+  private let ahead: ReadAhead?
   /// The segment holds the last chunk.
   var isLast: Bool { next >= reader.chunkCount }
   var eventCount: UInt64 { reader.eventCount }
 
-  init(_ trace: TraceDirectory, tape: UInt64) throws(TraceError) {
+  /// - Parameter worker: for tapes that are worth it.
+  init(_ trace: TraceDirectory, tape: UInt64, worker: () -> Worker?) throws(TraceError) {
     self.tape = tape
-    reader = try TapeFileReader(trace, tape: tape)
+    let reader = try TapeFileReader(trace, tape: tape)
+    self.reader = reader
+    ahead = reader.chunkCount > 2 ? worker().map { ReadAhead(reader, $0) } : nil
   }
 
   private init(_ other: TapeFeed) {
     tape = other.tape
+    other.ahead?.settle()
     reader = other.reader
     next = other.next
+    ahead = nil
   }
 
   /// The same place of the same tape, for a copy of the process.
@@ -37,7 +45,8 @@ final class TapeFeed {
       block.pointee.ring_pos = 0
       return
     }
-    let records = try reader.records(ofChunk: next)
+    let records: UnsafeRawBufferPointer
+    if let begun = try ahead?.records(ofChunk: next) { records = begun } else { records = try reader.records(ofChunk: next) }
     next += 1
     let header = Int(BIS_SEGMENT_HEADER)
     guard records.count <= Int(BIS_SEGMENT_SIZE) - header else {
@@ -47,5 +56,42 @@ final class TapeFeed {
     (control.segment + header).copyMemory(from: records.baseAddress!, byteCount: records.count)
     block.pointee.ring_pos = UInt64(header)
     block.pointee.ring_end = UInt64(header + records.count)
+    if next < reader.chunkCount { ahead?.begin(next) }
+  }
+}
+
+/// Reads a chunk on another thread. The reader is that thread's from `begin` until the next call of something else here.
+private final class ReadAhead: @unchecked Sendable {
+  private let reader: TapeFileReader
+  private let worker: Worker
+  private let done = Semaphore()
+  /// The chunk that was begun and not waited for.
+  private var chunk: Int?
+  private var result = Result<UnsafeRawBufferPointer, TraceError>.success(UnsafeRawBufferPointer(start: nil, count: 0))
+
+  init(_ reader: TapeFileReader, _ worker: Worker) {
+    self.reader = reader
+    self.worker = worker
+  }
+
+  func begin(_ number: Int) {
+    settle()
+    chunk = number
+    worker.run { [self] in
+      do throws(TraceError) { result = .success(try reader.records(ofChunk: number)) } catch { result = .failure(error) }
+      done.signal()
+    }
+  }
+
+  /// See TapeFileReader; nil when it was not begun.
+  func records(ofChunk number: Int) throws(TraceError) -> UnsafeRawBufferPointer? {
+    let begun = chunk
+    settle()
+    return begun == number ? try result.get() : nil
+  }
+
+  func settle() {
+    if chunk != nil { done.wait() }
+    chunk = nil
   }
 }
