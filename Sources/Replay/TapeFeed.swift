@@ -45,8 +45,8 @@ final class TapeFeed {
       block.pointee.ring_pos = 0
       return
     }
-    let records: UnsafeRawBufferPointer
-    if let begun = try ahead?.records(ofChunk: next) { records = begun } else { records = try reader.records(ofChunk: next) }
+    let begun = try ahead?.records(ofChunk: next)
+    let records = if let begun { begun } else { try reader.records(ofChunk: next) }
     next += 1
     let header = Int(BIS_SEGMENT_HEADER)
     guard records.count <= Int(BIS_SEGMENT_SIZE) - header else {
@@ -57,41 +57,5 @@ final class TapeFeed {
     block.pointee.ring_pos = UInt64(header)
     block.pointee.ring_end = UInt64(header + records.count)
     if next < reader.chunkCount { ahead?.begin(next) }
-  }
-}
-
-/// Reads a chunk on another thread. The reader is that thread's from `begin` until the next call of something else here.
-private final class ReadAhead: @unchecked Sendable {
-  private let reader: TapeFileReader
-  private let worker: Worker
-  private let done = Semaphore()
-  /// The chunk that was begun and not waited for.
-  private var chunk: Int?
-  private var result = Result<UnsafeRawBufferPointer, TraceError>.success(UnsafeRawBufferPointer(start: nil, count: 0))
-
-  init(_ reader: TapeFileReader, _ worker: Worker) {
-    self.reader = reader
-    self.worker = worker
-  }
-
-  func begin(_ number: Int) {
-    settle()
-    chunk = number
-    worker.run { [self] in
-      do throws(TraceError) { result = .success(try reader.records(ofChunk: number)) } catch { result = .failure(error) }
-      done.signal()
-    }
-  }
-
-  /// See TapeFileReader; nil when it was not begun.
-  func records(ofChunk number: Int) throws(TraceError) -> UnsafeRawBufferPointer? {
-    let begun = chunk
-    settle()
-    return begun == number ? try result.get() : nil
-  }
-
-  func settle() {
-    if chunk != nil { done.wait() }
-    chunk = nil
   }
 }

@@ -74,6 +74,8 @@ struct Core {
   var freeHeads = FreeRanges()
   var exits = Pool<Exit>(capacity: 4096)
   var freeExits = FreeRanges()
+  /// The instruction emitted last, if it is one.
+  var lastCompare = Compare.none
   /// Heads to look at within one call of `translate`.
   var queue = Pool<UInt32>(capacity: 256)
   var returns = Pool<UInt32>(capacity: 64)
@@ -141,7 +143,9 @@ struct Core {
     let d = Int(domain.number)
     guard d < domains.count, domains[d].alive, domains[d].contains(guest) else { throw .outsideDomain(guest) }
     let h = try head(d, guest)
+    var compare = Compare.none
     if heads[h].body == 0 {
+      if kind == .tick { compare = pendingCompare(h) }
       queue.removeAll()
       returns.removeAll()
       try translateHead(
@@ -151,7 +155,7 @@ struct Core {
       publish(h)
     }
     try reserveSpace(d)
-    let host = entry(h, kind)
+    let host = entry(h, kind, compare)
     takeNotes()
     return host
   }
@@ -216,14 +220,16 @@ struct Core {
   /// The address for a direct transfer to `target` whose rel32 is at code offset `patch`: the entry if it exists, else
   /// a cold stub that asks for it.
   mutating func directTarget(
-    _ d: Int, _ target: UInt64, kind: EntryKind, patch: UInt32
+    _ d: Int, _ target: UInt64, kind: EntryKind, patch: UInt32, compare: Compare = .none
   ) -> UInt64 {
     guard domains[d].contains(target) else { return constantIndirect(target, ticks: kind == .tick) }
     let h = headForExit(d, target)
-    if heads[h].body != 0 { return entry(h, kind) }
+    if heads[h].body != 0 { return entry(h, kind, compare) }
     let next = kind == .tick ? heads[h].pendingTick : heads[h].pendingBody
     let n = newExit(
-      Exit(head: UInt32(h), patch: patch, next: next, kind: kind, number: offset(cold.pc) + Self.exitNumber))
+      Exit(
+        head: UInt32(h), patch: patch, next: next, kind: kind, number: offset(cold.pc) + Self.exitNumber,
+        compare: compare))
     if kind == .tick { heads[h].pendingTick = n } else { heads[h].pendingBody = n }
     statistics.exits += 1
     queue.append(UInt32(h))

@@ -14,11 +14,16 @@ struct EntryLayout {
 
 extension Core {
   /// The program-side address of one entry of a translated head; made out of line, in cold code, if missing.
-  mutating func entry(_ h: Int, _ kind: EntryKind) -> UInt64 {
+  ///
+  /// - Parameter compare: what a transfer that ticks has compared just before.
+  mutating func entry(_ h: Int, _ kind: EntryKind, _ compare: Compare = .none) -> UInt64 {
     switch kind {
     case .body: return program(heads[h].body)
     case .indirect: if heads[h].indirect != 0 { return program(heads[h].indirect) }
-    case .tick: if heads[h].tick != 0 { return program(heads[h].tick) }
+    case .tick:
+      if compare != .none, compare == heads[h].compare { return program(heads[h].compareTick) }
+      if heads[h].tick != 0 { return program(heads[h].tick) }
+      if compare != .none, heads[h].compareTick == 0 { return makeCompareTick(h, compare) }
     }
     coldPieces.append(ColdPiece(start: offset(cold.pc), head: UInt32(h)))
     var e = cold

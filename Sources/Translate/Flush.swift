@@ -65,7 +65,8 @@ extension Core {
     case .instruction: return (l.domain, l.guest, .body)
     case .indirectEntry: return (l.domain, l.guest, .indirect)
     case .stepOn:
-      guard let h = head(at: host), heads[h].tick == offset(host) else { return nil }
+      guard let h = head(at: host), heads[h].tick == offset(host) || heads[h].compareTick == offset(host)
+      else { return nil }
       return (l.domain, l.guest, .tick)
     }
   }

@@ -74,10 +74,12 @@ extension Core {
     heads[h].pendingBody = n
     forgottenBodies[at] = n
     heads[h].hadIndirect = heads[h].indirect != 0
-    heads[h].hadTick = heads[h].tick != 0
+    heads[h].hadTick = heads[h].tick != 0 || heads[h].compareTick != 0
     heads[h].body = 0
     heads[h].indirect = 0
     heads[h].tick = 0
+    heads[h].compareTick = 0
+    heads[h].compare = .none
     areas[domains[Int(heads[h].domain)].area].deadUnits += 1
     statistics.forgotten += 1
   }

@@ -66,6 +66,9 @@ struct Head: BitwiseCopyable {
   /// How paired calls come here (Pairs.swift), without and with a tick. Those of loaded heads are not known.
   var thunk: UInt32 = 0
   var tickThunk: UInt32 = 0
+  /// A tick entry for those that come from behind this comparison (Compare.swift); 0: none. Not known of loaded heads.
+  var compareTick: UInt32 = 0
+  var compare = Compare.none
   /// It is the return point of a translated call.
   var isReturn = false
   /// Its last translation, forgotten since, had these entries.
@@ -82,6 +85,8 @@ struct Exit: BitwiseCopyable {
   var kind: EntryKind
   /// Where in its stub its number is.
   var number: UInt32 = 0
+  /// The comparison in front of a transfer that ticks. (Not of loaded ones.)
+  var compare = Compare.none
 }
 
 /// A piece of the code cache that belongs to one area: hot code from 64 bytes after `start`, cold from `coldStart`.

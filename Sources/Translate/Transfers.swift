@@ -22,7 +22,7 @@ extension Core {
     let target = next &+ UInt64(bitPattern: i.imm)
     let kind: EntryKind = target <= pc ? .tick : .body
     switch i.shape {
-    case .jcc: emitJcc(d, i, target, kind, view)
+    case .jcc: emitJcc(d, i, pc, target, kind, view)
     case .loop: emitLoop(d, i, target, kind, code, view)
     case .jmp:
       if canFollow(d, pc, target, view) {
@@ -80,9 +80,12 @@ extension Core {
     return true
   }
 
-  private mutating func emitJcc(_ d: Int, _ i: Instruction, _ target: UInt64, _ kind: EntryKind, _ view: CodeView) {
+  private mutating func emitJcc(
+    _ d: Int, _ i: Instruction, _ pc: UInt64, _ target: UInt64, _ kind: EntryKind, _ view: CodeView
+  ) {
     hot.alignPatch(offset: 2)
-    let address = directTarget(d, target, kind: kind, patch: offset(hot.pc) + 2)
+    let compare = kind == .tick ? compareBefore(pc, target) : .none
+    let address = directTarget(d, target, kind: kind, patch: offset(hot.pc) + 2, compare: compare)
     hot.bytes(0x0F, 0x80 | (i.opcode & 0xF))
     hot.relative(to: address)
   }

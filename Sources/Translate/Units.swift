@@ -27,13 +27,21 @@ extension Core {
       throw .unreadable(guest)
     }
     let needTick = tick || heads[h].pendingTick != 0
-    if needTick && !domains[d].isPaired { alignLoop(indirect: indirect) }
+    let compare = indirect ? .none : pendingCompare(h)
+    if needTick && !domains[d].isPaired { alignLoop(indirect: indirect, island: compare == .none ? 5 : 0) }
     let unitStart = hot.pc
     let coldStart = cold.pc
     let mapStart = maps.count
     coldPieces.append(ColdPiece(start: offset(coldStart), head: UInt32(h)))
     var layout: EntryLayout? = nil
-    if indirect || needTick {
+    if compare != .none {
+      heads[h].compare = compare
+      heads[h].compareTick = offset(hot.pc)
+      var e = hot
+      let field = emitCompareTick(&e, guest, compare)
+      hot = e
+      emitCompareExpired(field, compare, body: hot.pc)
+    } else if indirect || needTick {
       var e = hot
       let made = emitEntry(&e, guest, indirect: indirect, isReturn: heads[h].isReturn, tick: needTick)
       hot = e
@@ -60,16 +68,17 @@ extension Core {
     takeNotes()
   }
 
-  /// Heads of loops start a cache line (the island stands before it).
-  private mutating func alignLoop(indirect: Bool) {
+  /// Heads of loops start a cache line (an island may stand before it).
+  private mutating func alignLoop(indirect: Bool, island: UInt64) {
     if indirect { return }
-    while (hot.pc + 5) & 63 != 0 { hot.byte(0xCC) }
+    while (hot.pc + island) & 63 != 0 { hot.byte(0xCC) }
   }
 
   /// The code is complete: link what waited for it and publish it.
   private mutating func finish(_ h: Int, _ layout: EntryLayout?) {
     if let layout { setEntries(h, layout) }
-    if heads[h].pendingTick != 0 && heads[h].tick != 0 { link(heads[h].pendingTick, to: heads[h].tick) }
+    let tick = heads[h].tick != 0 ? heads[h].tick : heads[h].compareTick
+    if heads[h].pendingTick != 0 && tick != 0 { link(heads[h].pendingTick, to: tick) }
     heads[h].pendingTick = 0
     link(heads[h].pendingBody, to: heads[h].body)
     heads[h].pendingBody = 0
@@ -79,11 +88,13 @@ extension Core {
   private mutating func emitBody(_ d: Int, _ i: inout Instruction, _ head: UInt64, _ view: CodeView) {
     var pc = head
     var count = 0
+    lastCompare = .none
     if breakpoints.isSplit(head) { emitBreakpoint(d, head) }
     while true {
       if domains[d].watching != .nothing { emitWatch(domains[d].watching, i, pc, view) }
       let before = hot.at
       let next = emit(d, i, pc, view)
+      lastCompare = Compare(i, bytes(pc, view))
       count += 1
       statistics.instructions += 1
       statistics.guestBytes += i.length
