@@ -286,6 +286,7 @@ def workloads():
         w("gcc-cold", "gcc -O2 -c of a large file, nothing translated", ["gcc", "-O2", "-c", "big.c", "-o", "big.o"], 2.5, BIG_C, "rm -rf $XDG_CACHE_HOME/bis"),
         w("xz", "xz -T1", ["xz", "-T1", "-6", "-k", "-f", "text"], 1.25, text(1_300_000)),
         w("zstd", "zstd -9, one thread", ["zstd", "--single-thread", "--no-asyncio", "-9", "-q", "-f", "text"], 1.25, text(10_000_000)),
+        w("zstd50", "zstd at its usual level, 50 MB, one thread", ["zstd", "--single-thread", "--no-asyncio", "-q", "-f", "text"], 1.25, text(50_000_000)),
         w("cp", "cp -r of 5,000 small files", ["cp", "-r", "src", "copy"], 1.5, SMALL_FILES, "rm -rf copy"),
         w("find", "find /usr/share, three times", ["bash", "-c", "for i in 1 2 3; do find /usr/share -name '*.xyz' -size +1; done"], 1.5),
         w("forks", "bash running /bin/true 500 times", ["bash", "-c", "for ((i = 0; i < 500; i++)); do /bin/true; done"], 3.0),
