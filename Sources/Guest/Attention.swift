@@ -59,7 +59,10 @@ public final class Attention {
     guard streak >= wanted else { return false }
     streak = 0
     let cpu = p.control.block.pointee.turn.cpu
-    guard let moved = cpus.separate(p.tid, of: p.pid, keptOn: cpu == 0 ? nil : Int(cpu) - 1) else { return false }
+    guard let moved = cpus.separate(p.tid, of: p.pid, keptOn: cpu == 0 ? nil : Int(cpu) - 1) else {
+      failed()
+      return false
+    }
     if moved { p.control.block.pointee.turn.companion = 1 }
     process = p
     stay = 0
@@ -89,7 +92,21 @@ public final class Attention {
     bis_ask_attend(p.control.ask, 0)
     process = nil
     cpus.release()
-    wanted = stay < Limits.goodStay ? min(wanted * 2, Limits.longestStreak) : Limits.streak
+    if stay < Limits.goodStay { failed() } else { wanted = Limits.streak }
+  }
+
+  private func failed() { wanted = min(wanted * 2, Limits.longestStreak) }
+
+  /// The process may run where it might before bis came: see `SharedCPU.release`.
+  public func leave(_ p: GuestProcess) {
+    end(p)
+    cpus.release(p.pid)
+  }
+
+  /// Before a report is served: nobody is attended while a process is made, becomes another program or ends.
+  public func noticed(_ status: WaitStatus) {
+    if case .stopped(.signal) = status.kind { return }
+    end()
   }
 
   /// Answers questions until a thread reports; nil: for some time, or none come any more.

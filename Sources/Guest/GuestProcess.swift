@@ -223,15 +223,18 @@ public final class GuestProcess {
       try flush()
       host = try translateNow(guest, kind)
     }
-    if code.translator.tableGeneration != publishedGeneration { try publishRanges() }
+    try publishNewTables()
     return host
+  }
+
+  private func publishNewTables() throws(GuestError) {
+    if code.translator.tableGeneration != publishedGeneration { try publishRanges() }
   }
 
   private func translateNow(_ guest: UInt64, _ kind: EntryKind) throws(GuestError) -> UInt64? {
     guard let r = range(at: guest) else { return nil }
-    if r.image == nil { return try translatePrivate(r, guest, kind) }
-    guard let view = r.view, guest - r.low < UInt64(view.bytes.count) else { return nil }
-    return try run(r.domain, guest, kind, view, lookahead: Self.lookahead)
+    return r.image == nil
+      ? try translatePrivate(r, guest, kind) : try translateFile(r, guest, kind, lookahead: Self.lookahead)
   }
 
   /// Translations that are made before anybody asks for them: a question that stops costs as much as some of them. But what is
@@ -240,10 +243,17 @@ public final class GuestProcess {
 
   /// Translates code of a file, nothing else and no more than is asked for.
   func translateShared(_ guest: UInt64, _ kind: EntryKind) throws(GuestError) -> UInt64? {
-    guard let r = range(at: guest), let view = r.view, guest - r.low < UInt64(view.bytes.count) else { return nil }
-    let host = try run(r.domain, guest, kind, view, lookahead: 0)
-    if code.translator.tableGeneration != publishedGeneration { try publishRanges() }
+    guard let r = range(at: guest) else { return nil }
+    let host = try translateFile(r, guest, kind, lookahead: 0)
+    try publishNewTables()
     return host
+  }
+
+  private func translateFile(
+    _ r: CodeRange, _ guest: UInt64, _ kind: EntryKind, lookahead: Int
+  ) throws(GuestError) -> UInt64? {
+    guard let view = r.view, guest - r.low < UInt64(view.bytes.count) else { return nil }
+    return try run(r.domain, guest, kind, view, lookahead: lookahead)
   }
 
   private func run(

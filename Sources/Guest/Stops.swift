@@ -10,44 +10,37 @@ extension GuestProcess {
   ///
   /// - Returns: false when rip is not executable: the program faults there.
   public func serveTranslation(_ reason: bis_reason) throws(GuestError) -> Bool {
-    let block = control.block
-    switch reason {
-    case BIS_REASON_EXIT_DIRECT:
-      let target = exitTarget()
-      askedFor = nil
-      block.pointee.rip = target.guest
-      guard let host = try translate(target.guest, target.kind) else { return false }
-      block.pointee.resume_host = host
-    case BIS_REASON_MISS:
-      guard let host = try translate(block.pointee.rip, .body) else { return false }
-      block.pointee.resume_host = host
-    default:
-      guard let host = try translate(block.pointee.rip, .indirect) else { return false }
-      block.pointee.resume_host = host
-    }
+    let target = asked(reason)
+    askedFor = nil
+    control.rip = target.guest
+    guard let host = try translate(target.guest, target.kind) else { return false }
+    control.block.pointee.resume_host = host
     return true
   }
 
-  /// What REASON_EXIT_DIRECT asks for.
-  public func exitTarget() -> (guest: UInt64, kind: EntryKind) {
-    if let askedFor { return askedFor }
-    let target = code.translator.exitTarget(UInt32(truncatingIfNeeded: control.arguments[0]))
-    return (target.guest, target.kind)
+  /// What a question in a stop asks for.
+  public func asked(_ reason: bis_reason) -> (guest: UInt64, kind: EntryKind) {
+    if reason != BIS_REASON_EXIT_DIRECT { return target(reason, control.rip) }
+    return askedFor ?? target(reason, control.arguments[0])
   }
 
-  /// The same for a question that is asked without a stop (struct bis_ask): rip and where to go on; nil: it must stop.
+  /// - Parameter argument: an exit's number, or the guest's address.
+  private func target(_ reason: bis_reason, _ argument: UInt64) -> (guest: UInt64, kind: EntryKind) {
+    switch reason {
+    case BIS_REASON_EXIT_DIRECT:
+      let exit = code.translator.exitTarget(UInt32(truncatingIfNeeded: argument))
+      return (exit.guest, exit.kind)
+    case BIS_REASON_MISS: return (argument, .body)
+    default: return (argument, .indirect)
+    }
+  }
+
+  /// Answers a question that is asked without a stop (struct bis_ask): rip and where to go on; nil: it must stop.
   func translateUnstopped(_ reason: bis_reason, _ argument: UInt64) -> (guest: UInt64, host: UInt64)? {
     guard askedFor == nil, control.block.pointee.vfork_depth == 0, !code.isFlushing, !code.translator.isShort else {
       return nil
     }
-    let target: (guest: UInt64, kind: EntryKind)
-    switch reason {
-    case BIS_REASON_EXIT_DIRECT:
-      let exit = code.translator.exitTarget(UInt32(truncatingIfNeeded: argument))
-      target = (exit.guest, exit.kind)
-    case BIS_REASON_MISS: target = (argument, .body)
-    default: target = (argument, .indirect)
-    }
+    let target = target(reason, argument)
     // (What goes wrong goes wrong again in the stop. Code that only this process has needs calls into it.)
     guard let host = try? translateShared(target.guest, target.kind) else { return nil }
     return (target.guest, host)

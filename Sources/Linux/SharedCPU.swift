@@ -55,7 +55,8 @@ public final class SharedCPU: Sendable {
   }
 
   private let tracer = Machine.currentThread
-  private let allowed = Machine.allowedCPUs()
+  /// Where the tracer might run when it began: it may be kept on one since.
+  public let allowed = Machine.allowedCPUs()
   private let state = Mutex(State())
 
   /// For the calling thread, which is the tracer.
@@ -170,6 +171,7 @@ public final class SharedCPU: Sendable {
   /// Brings a process to the tracer's CPU, or the tracer to the process's. Returns whether its thread was moved.
   private func meet(_ s: inout State, _ tid: ThreadID, _ process: Int32, _ kept: Int?) -> Bool {
     s.streak = 0
+    if s.separated != nil { return false }
     if !s.keeperRuns {
       guard (try? startThread { [self] in keep() }) != nil else { return false }
       s.keeperRuns = true

@@ -11,8 +11,7 @@ import Trace
 extension RecordSession {
   /// The process gets children or another program, which inherit its CPUs, or is to see or change them.
   private func leaveSharedCPU(_ p: RecordedProcess) {
-    attention.end(p.guest)
-    sharedCPU.release(p.guest.pid)
+    attention.leave(p.guest)
     p.control.block.pointee.turn.companion = 0
   }
 

@@ -335,7 +335,7 @@ extension RecordSession {
   func ended(_ p: RecordedProcess, _ tid: ThreadID, _ how: RecordOutcome) throws(GuestError) {
     processes[tid] = nil
     p.threads.remove(tid)
-    sharedCPU.release(p.guest.pid)
+    attention.leave(p.guest)
     try tracedEnd(tid, how)
     if tid == root { outcome = how }
     if p.guest.pid != tid.rawValue {  // a thread, or a vfork child, whose parent keeps the tape

@@ -20,7 +20,7 @@ final class RecordSession {
   let code: CodeSpace
   let codec: XStateCodec
   let injector: Injector
-  let chunkMaker = ChunkMaker()
+  let chunkMaker: ChunkMaker
   /// By thread: processes whose thread is known.
   var processes: [ThreadID: RecordedProcess] = [:]
   /// What threads and processes reported last that their maker has not reported yet.
@@ -65,7 +65,7 @@ final class RecordSession {
   /// Stops of the runtime by enum bis_reason, and all stops.
   var questions = [UInt64](repeating: 0, count: 32)
   var stopCount: UInt64 = 0
-  let sharedCPU: SharedCPU
+  let sharedCPU = SharedCPU()
   let attention: Attention
   let began = timePoint()
 
@@ -97,8 +97,8 @@ final class RecordSession {
           ? "the disk is full: make room, or record elsewhere with -o"
           : error == .noMemory ? "is there a limit on address space (ulimit -v)? bis needs 1 GiB of it" : "")
     }
-    sharedCPU = SharedCPU()
     attention = Attention(sharedCPU)
+    chunkMaker = ChunkMaker(cpus: sharedCPU.allowed)
     code = region.makeCodeSpace()
     codec = XStateCodec(profile: profile)
     injector = Injector(region: region, rings: rings)
@@ -178,7 +178,7 @@ final class RecordSession {
   private func serve(_ status: WaitStatus) throws(GuestError) {
     stopCount += 1
     sharedRequests.removeAll { $0.tid == status.tid }  // (killed while it waited)
-    if case .stopped(.signal) = status.kind {} else { attention.end() }
+    attention.noticed(status)
     guard let process = processes[status.tid] else { return reportedEarly(status) }
     do throws(GuestError) {
       switch status.kind {
@@ -280,8 +280,8 @@ final class RecordSession {
 
   /// On which CPU the process goes on: alone, while its questions are looked for, or beside bis if it stops all the time.
   private func attendOrJoin(_ p: RecordedProcess, _ why: bis_reason) {
-    let asks = Attention.isQuestion(why)
-    if attention.stopped(p.guest, asks: asks, mayAsk: !p.views.contains { $0.protection & 4 != 0 }) { return }
+    let mayAsk = !p.views.contains { $0.protection & 4 != 0 }
+    if attention.stopped(p.guest, asks: Attention.isQuestion(why), mayAsk: mayAsk) { return }
     let cpu = p.control.block.pointee.turn.cpu
     // (a program with threads that are kept nowhere has placed them itself)
     if cpu != 0 || p.threads.count <= 1,

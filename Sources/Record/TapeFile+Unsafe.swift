@@ -7,7 +7,10 @@ import Trace
 final class ChunkMaker {
   var encoder = ChunkEncoder()
   private var thread: SegmentThread?
-  private let cpus = Machine.allowedCPUs()
+  private let cpus: [Int]
+
+  /// - Parameter cpus: those that bis may use.
+  init(cpus: [Int]) { self.cpus = cpus }
 
   /// Who writes full segments; nil: there is one CPU only.
   func segmentThread() -> SegmentThread? {

@@ -30,8 +30,7 @@ extension ReplaySession {
   func beginEnd(of p: ReplayedProcess) {
     let tid = ThreadID(p.guest.pid)
     try? Ptrace.kill(process: tid)
-    attention.end(p.guest)
-    sharedCPU.release(p.guest.pid)
+    attention.leave(p.guest)
     processes[tid] = nil
     ending[tid] = p
   }

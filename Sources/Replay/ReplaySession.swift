@@ -43,10 +43,10 @@ final class ReplaySession {
   /// Reports that came while translations were given back, and who is stopped for that.
   var stashed: [WaitStatus] = []
   var halted: [ThreadID] = []
-  let sharedCPU: SharedCPU
+  let sharedCPU = SharedCPU()
   let attention: Attention
   /// Reads tapes ahead, where there is a CPU for it.
-  private lazy var tapeWorker = sharedCPU.hasOthers ? try? Worker(cpus: Machine.allowedCPUs()) : nil
+  private lazy var tapeWorker = sharedCPU.hasOthers ? try? Worker(cpus: sharedCPU.allowed) : nil
   /// What a debugger wants of one process.
   var focus: Focus?
 
@@ -72,7 +72,6 @@ final class ReplaySession {
       region = try Region(profile: profile, pairsCalls: pairsCalls)
       rings = try Rings(path: nil)
     } catch { throw ReplayError("cannot set up shared memory: \(error)") }
-    sharedCPU = SharedCPU()
     attention = Attention(sharedCPU)
     code = region.makeCodeSpace()
     codec = XStateCodec(profile: profile)
@@ -147,10 +146,7 @@ final class ReplaySession {
     while !processes.isEmpty || !ending.isEmpty, focus?.stop == nil {
       let status: WaitStatus
       do throws(Errno) {
-        let isAttending = attention.isActive && stashed.isEmpty
-        guard let s = try isAttending ? attention.attend() : stashed.isEmpty ? waitAny() : stashed.removeFirst() else {
-          continue
-        }
+        guard let s = try next() else { continue }
         status = s
       } catch {
         if error == .interrupted { continue }
@@ -165,8 +161,14 @@ final class ReplaySession {
     }
   }
 
+  /// The next report; nil: none yet.
+  private func next() throws(Errno) -> WaitStatus? {
+    if !stashed.isEmpty { return stashed.removeFirst() }
+    return try attention.isActive ? attention.attend() : waitAny()
+  }
+
   func serve(_ p: ReplayedProcess, _ status: WaitStatus) throws(GuestError) {
-    if case .stopped(.signal) = status.kind {} else { attention.end() }
+    attention.noticed(status)
     switch status.kind {
     case .exited, .signaled:
       processes[status.tid] = nil
@@ -247,9 +249,8 @@ final class ReplaySession {
 
   /// Kills a process and waits until it is gone.
   func endProcess(_ p: ReplayedProcess) {
-    attention.end(p.guest)
+    attention.leave(p.guest)
     end(ThreadID(p.guest.pid))
-    sharedCPU.release(p.guest.pid)
     processes[ThreadID(p.guest.pid)] = nil
   }
 

@@ -59,9 +59,7 @@ extension Core {
     if kind == .tick { heads[h].tickThunk = offset(hot.pc) } else { heads[h].thunk = offset(hot.pc) }
     hot.store(GPR.rcx, to: Window.spillRCX)
     emitTakeLanding(&hot)
-    hot.bytes(0x65, 0x48, 0x8B, 0x0C)  // mov rcx, gs:[rcx*8 + landings]
-    hot.byte(0xCD)
-    hot.word32(Window.landings)
+    PairedReturn.emitLoadLanding(&hot)
     hot.bytes(0xFF, 0x71, Landing.address)  // push [rcx + address]
     hot.load(GPR.rcx, from: Window.spillRCX)
     hot.alignPatch(offset: 1)
@@ -129,9 +127,7 @@ public struct PairedReturn {
     e.store(GPR.rcx, to: Window.tick)
     e.store(GPR.rdx, to: Window.spillA)
     Self.emitRingIndex(&e)
-    e.bytes(0x65, 0x48, 0x8B, 0x0C)  // mov rcx, gs:[rcx*8 + landings]
-    e.byte(0xCD)
-    e.word32(Window.landings)
+    Self.emitLoadLanding(&e)
     e.bytes(0x48, 0x89, 0x0C, 0x24)  // mov [rsp], rcx
     e.bytes(0x48, 0x8B, 0x51, Landing.address)  // mov rdx, [rcx + address]
     e.bytes(0x48, 0xF7, 0xD2)  // not rdx
@@ -142,19 +138,15 @@ public struct PairedReturn {
     let agrees = Self.emitSkip(&e)
     Self.emitGiveTickBack(&e)
     Self.land(expired, e)
-    e.load(GPR.rcx, from: Window.spillTarget)
     e.bytes(0x48, 0x8D, 0x64, 0x24)  // lea rsp, [rsp+8]
     e.byte(8)
-    Self.emitPutBack(&e)
-    Core.emitTableJump(&e)
+    Self.emitUnpaired(&e)
     Self.land(agrees, e)
     e.byte(0xC3)
     while e.pc & 15 != 0 { e.byte(0xCC) }
     stray = e.pc
     Self.emitGiveTickBack(&e)
-    e.load(GPR.rcx, from: Window.spillTarget)
-    Self.emitPutBack(&e)
-    Core.emitTableJump(&e)
+    Self.emitUnpaired(&e)
     range = address..<e.pc
     precondition(e.at - memory <= Self.room)
   }
@@ -174,10 +166,24 @@ public struct PairedReturn {
     e.store(GPR.rcx, to: Window.tick)
   }
 
+  /// The rest of a return that nothing is paired with: by the table, as an indirect jump.
+  private static func emitUnpaired(_ e: inout Emitter) {
+    e.load(GPR.rcx, from: Window.spillTarget)
+    emitPutBack(&e)
+    Core.emitTableJump(&e)
+  }
+
   /// mov [rsp-8], rcx: what was popped just now.
   fileprivate static func emitPutBack(_ e: inout Emitter) {
     e.bytes(0x48, 0x89, 0x4C, 0x24)
     e.byte(0xF8)
+  }
+
+  /// mov rcx, gs:[rcx*8 + landings].
+  fileprivate static func emitLoadLanding(_ e: inout Emitter) {
+    e.bytes(0x65, 0x48, 0x8B, 0x0C)
+    e.byte(0xCD)
+    e.word32(Window.landings)
   }
 
   /// rcx = bits 3 to 18 of rsp. (RORX touches no flags.)

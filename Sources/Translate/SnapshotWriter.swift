@@ -35,7 +35,7 @@ private struct SnapshotWriter {
   let chunks: [Int]
   /// By address.
   var parts: [Part] = []
-  var pages: [PartPage]
+  var pages: [PartPage] = []
   var header: SnapshotHeader
   /// Heads of the domain, and by head its number among them.
   var heads: [UInt32] = []
@@ -48,7 +48,6 @@ private struct SnapshotWriter {
     chunks = core.areas[core.domains[d].area].chunks
     header = SnapshotHeader(key: 0, domain: core.domains[d], view: view, entries: core.entries)
     numbers = [UInt32](repeating: 0, count: core.heads.count)
-    pages = []
     var at: UInt32 = 64
     let places = chunks.map { core.chunks[$0] }
     for c in places {
@@ -261,7 +260,9 @@ private struct SnapshotWriter {
 
   private func savedExit(_ n: UInt32) -> SavedExit? {
     let e = core.exits[Int(n)]
-    guard let patch = moved(e.patch), let number = moved(e.number) else { return nil }
+    guard let patch = moved(e.patch), let number = moved(e.number),
+      (core.code + Int(e.number)).loadUnaligned(as: UInt32.self) == n
+    else { return nil }
     return SavedExit(head: numbers[Int(e.head)], patch: patch, number: number, isTick: e.kind == .tick ? 1 : 0)
   }
 

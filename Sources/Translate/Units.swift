@@ -28,7 +28,7 @@ extension Core {
     }
     let needTick = tick || heads[h].pendingTick != 0
     let compare = indirect ? .none : pendingCompare(h)
-    if needTick && !domains[d].isPaired { alignLoop(indirect: indirect, island: compare == .none ? 5 : 0) }
+    if needTick && !indirect && !domains[d].isPaired { alignLoop(island: compare == .none ? 5 : 0) }
     let unitStart = hot.pc
     let coldStart = cold.pc
     let mapStart = maps.count
@@ -69,8 +69,7 @@ extension Core {
   }
 
   /// Heads of loops start a cache line (an island may stand before it).
-  private mutating func alignLoop(indirect: Bool, island: UInt64) {
-    if indirect { return }
+  private mutating func alignLoop(island: UInt64) {
     while (hot.pc + island) & 63 != 0 { hot.byte(0xCC) }
   }
 

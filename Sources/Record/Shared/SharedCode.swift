@@ -27,11 +27,7 @@ extension RecordSession {
   /// A translation is about to be made (the runtime's question `why`): its pages are brought in first.
   func bringCode(_ p: RecordedProcess, _ why: bis_reason) throws(GuestError) {
     guard !p.views.isEmpty else { return }
-    var guest = p.control.rip
-    var kind = why == BIS_REASON_MISS ? EntryKind.body : .indirect
-    if why == BIS_REASON_EXIT_DIRECT {
-      (guest, kind) = p.guest.exitTarget()
-    }
+    let (guest, kind) = p.guest.asked(why)
     // A unit is made from the page of its head and the one after it.
     let low = guest & ~0xFFF, high = low + 0x2000
     guard p.views.contains(where: { isMissingCode($0, low, high) }) else { return }
